@@ -1,0 +1,559 @@
+// The ring over a span of shared bytes: claim, commit, read, release. It knows no files.
+//
+// The promise that nothing is lost or stuck rests on one order, the same for both sides:
+//
+//   announce (register) -> take (move the position) -> work -> COMMIT (one store) -> withdraw
+//
+// so a taken, uncommitted range that no live participant's register covers belongs to nobody, and
+// whoever meets it may repair it with a CAS on a lap-tagged word (recovery.cpp has the argument).
+//
+//   push   t = write_position, room checked; register = (t, n); write_position t -> t+n;
+//          header, payload; word[t] = READY                                   <- commit
+//   pop    h = read_position, word[h] READY; register = (h, n); read_position h -> h+n;
+//          use; free_position h -> h+n where free_position == h, else word[h] = DONE  <- commit
+//
+// A consumer that holds the oldest message commits by moving free_position past it: nobody else can
+// move it while word[h] is READY, so a plain store will do, and the word's line stays the producer's.
+// One that finishes out of order writes DONE, and whoever comes by moves free_position over it.
+// A single side stores its position instead of a CAS, and differs in nothing else.
+//
+// Memory orders, in pairs (the label at the store names its partner and the other way round):
+//
+//   P1/O1  word READY (release)        / a reader's load of the word (acquire): payload before word
+//   P2/O2  free_position, DONE         / a producer's or walker's load: reading before overwriting
+//   P3/O3  write_position (after the register) / a repairer's load: it sees the register of whoever moved it
+//   P4/O4  register withdrawn (after the commit) / a repairer's load: not covered means committed
+//   P5/O5  read_position (after the register)  / a walker's load: as P3
+//   P6/O6  sleeping flag, barrier, look again  / commit, look at the flag (waiter.cpp)
+#pragma once
+
+#include <chrono>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include <shmq/detail/layout.hpp>
+
+namespace shmq {
+
+using Bytes = std::span<const std::byte>;
+using Clock = std::chrono::steady_clock;
+using Deadline = Clock::time_point;
+inline constexpr Deadline forever = Deadline::max();
+inline constexpr Deadline no_wait = Deadline::min();
+
+enum class Outcome : std::uint8_t {
+    ok,
+    full,         // no_wait and no room
+    empty,        // no_wait and no message
+    timed_out,    // the deadline passed
+    ended,        // push: the stream is ended; pop: and all of it consumed
+    removed,      // the ring was removed; pop: and is drained
+    too_long,     // longer than the ring (or max_message, or the buffer) takes; fixed: not slot_size
+    interrupted,  // interrupt() was called
+    corrupt,      // the segment's content or size is not a ring's any more
+    forked,       // this handle belongs to the parent process
+};
+const char* describe(Outcome outcome) noexcept;
+
+enum class Waiting : std::uint8_t { adaptive, block, spin };  // spin briefly then sleep; sleep; spin
+
+struct [[nodiscard]] Pushed {
+    Outcome outcome;
+    std::size_t count;  // messages committed
+    explicit operator bool() const noexcept { return outcome == Outcome::ok; }
+};
+
+struct [[nodiscard]] Copied {
+    Outcome outcome;
+    std::size_t size;  // of the message, also where the buffer is too small for it
+    std::uint64_t position;
+    bool redelivered;
+    explicit operator bool() const noexcept { return outcome == Outcome::ok; }
+};
+
+namespace detail {
+
+// How this process stands to its ring. Asked on slow paths only.
+enum class Standing { attached, removed, corrupt, forked };
+
+// What the end of every operation looks at besides the wait word. Set at once by a signal or fork handler.
+enum Alert : u32 {
+    alert_broken = 1,  // a fault under this mapping was patched over: whatever was done since is void
+    alert_forked = 2,  // this is the child; the mapping is a dummy
+    alert_fence = 4,   // this process could not register for membarrier and must fence itself
+};
+
+// What the ring must ask about others: who is alive, and is the ring still there.
+class Peers {
+public:
+    virtual bool alive(u32 entry) noexcept = 0;  // by proof, never by time-out
+    virtual Standing standing() noexcept = 0;    // cheap: flags only
+    virtual Standing inspect() noexcept = 0;     // also looks at the file's name
+protected:
+    ~Peers() = default;
+};
+
+// One process's view of a ring: addresses in its own mapping, and the geometry as copied out of the
+// header and checked. Nothing here is read from shared memory again.
+struct Ring {
+    Lines* lines = nullptr;
+    Entry* entries = nullptr;
+    std::atomic<u64>* words = nullptr;
+    std::atomic<u64>* times = nullptr;
+    std::byte* data = nullptr;
+    u64 capacity = 0, slots = 0, mask = 0, slot_size = 0, max_message = 0;
+    u32 lap_shift = 0;     // slots == 1 << lap_shift
+    u32 size_shift = 0;    // slot_size == 1 << size_shift, or 0 where it is no power of two
+    u32 prefix = 0;        // bytes before the payload: 0 (fixed), 16, 24
+    u32 participants = 0;
+    bool fixed = false, one_producer = false, one_consumer = false, timestamps = false;
+
+    u64 lap_tag(u64 position) const noexcept { return ((position >> lap_shift) + 1) << 16; }
+    std::atomic<u64>& word(u64 position) const noexcept { return words[position & mask]; }
+    std::byte* slot(u64 position) const noexcept { return data + (position & mask) * slot_size; }
+    // Is this word READY for that position's lap, whatever the attempt?
+    bool ready(u64 word, u64 position) const noexcept { return (word & ~word_attempt_mask) == (lap_tag(position) | word_ready); }
+    // Less than 0: the word is of an older lap, so nothing was committed there yet.
+    std::int64_t age(u64 word, u64 position) const noexcept { return static_cast<std::int64_t>((word & word_lap_mask) - lap_tag(position)); }
+
+    // Slots that a message takes. A length beyond max_message must have been refused before.
+    u64 slots_for(u64 length) const noexcept {
+        const u64 need = length + prefix;
+        if (size_shift) [[likely]] {
+            const u64 n = (need + slot_size - 1) >> size_shift;
+            return n ? n : 1;
+        }
+        return slots_for_odd(need);
+    }
+    u64 slots_for_odd(u64 need) const noexcept;
+
+    // What lies at a position: its length as found there, not to be trusted before bounded().
+    u64 length_at(u64 position) const noexcept {
+        if (fixed) return slot_size;
+        u32 length;
+        std::memcpy(&length, slot(position), sizeof length);
+        return length;
+    }
+    bool bounded(u64 length) const noexcept { return length <= max_message; }
+
+    u64 pending() const noexcept {
+        const u64 used = (lines->write_position.value.load(std::memory_order_acquire) & ~end_bit) -
+                         lines->free_position.value.load(std::memory_order_acquire);
+        return static_cast<std::int64_t>(used) < 0 ? 0 : used < capacity ? used : capacity;
+    }
+    bool ended() const noexcept { return lines->write_position.value.load(std::memory_order_acquire) & end_bit; }
+};
+
+struct Geometry {
+    u64 capacity, slots, slot_size, max_message;
+    u32 participants;
+    bool fixed, one_producer, one_consumer, timestamps;
+};
+// The view of freshly zeroed or checked memory; the caller owns the arithmetic of offsets.
+Ring make_ring(const Geometry& geometry, std::byte* lines, std::byte* entries, std::byte* words, std::byte* times, std::byte* data) noexcept;
+void clear_entries(const Ring& ring) noexcept;  // a new segment: every register says "none"
+
+// The state that both sides share: whose entry, how to wait, and how they stand.
+class Core {
+public:
+    Core(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept
+        : ring_(ring), me_(&ring.entries[entry]), peers_(&peers), entry_(entry), waiting_(waiting) {}
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
+
+    const Ring& ring() const noexcept { return ring_; }
+    u32 entry() const noexcept { return entry_; }
+    Waiting waiting() const noexcept { return waiting_; }
+    Peers& peers() const noexcept { return *peers_; }
+    void interrupt() noexcept { interrupted_.store(true, std::memory_order_relaxed); }
+    std::atomic<u32>& alert() noexcept { return alert_; }
+
+protected:
+    friend class Waiter;
+    void announce(u64 position, u64 slots) noexcept {
+        if (slots != announced_slots_) me_->claim_slots.store(announced_slots_ = slots, std::memory_order_relaxed);
+        me_->claim_position.store(position, std::memory_order_release);
+    }
+    void withdraw() noexcept { me_->claim_position.store(no_position, std::memory_order_release); }  // P4: pairs with O4
+    // Outcome of a standing other than attached.
+    Outcome fallen() noexcept;
+
+    Ring ring_;
+    Entry* me_;
+    Peers* peers_;
+    u64 announced_slots_ = 0;
+    u32 entry_;
+    Waiting waiting_;
+    u32 spin_ = 0;  // how long spinning last paid off: what `adaptive` adapts
+    std::atomic<u32> alert_{0};
+    std::atomic<bool> interrupted_{false};
+};
+
+class ProducerCore;
+class ConsumerCore;
+
+// Moves free_position over what is done or abandoned, never past read_position; both sides do it.
+void advance_free(const Ring& ring) noexcept;
+
+}  // namespace detail
+
+// Room for one message, in place. Moves; must not outlive its handle.
+class [[nodiscard]] Claim {
+public:
+    Claim(Claim&& other) noexcept : core_(std::exchange(other.core_, nullptr)), data_(other.data_), size_(other.size_), position_(other.position_), outcome_(other.outcome_) {}
+    Claim& operator=(Claim&& other) noexcept {
+        if (this != &other) {
+            abandon();
+            core_ = std::exchange(other.core_, nullptr), data_ = other.data_, size_ = other.size_, position_ = other.position_, outcome_ = other.outcome_;
+        }
+        return *this;
+    }
+    ~Claim() { abandon(); }
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+    Outcome outcome() const noexcept { return outcome_; }
+    std::span<std::byte> bytes() const noexcept { return {data_, size_}; }
+    std::uint64_t position() const noexcept { return position_; }
+    Outcome commit() noexcept { return commit(size_); }
+    Outcome commit(std::size_t used) noexcept;  // REQUIRES: used <= bytes().size(); fixed rings: equal
+    void abandon() noexcept;                    // nothing of it will be seen; others are not held up
+
+private:
+    friend class detail::ProducerCore;
+    explicit Claim(Outcome outcome) noexcept : outcome_(outcome) {}
+    Claim(detail::ProducerCore* core, std::byte* data, std::size_t size, std::uint64_t position) noexcept
+        : core_(core), data_(data), size_(size), position_(position), outcome_(Outcome::ok) {}
+    detail::ProducerCore* core_ = nullptr;
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::uint64_t position_ = 0;
+    Outcome outcome_;
+};
+
+// A message where it lies, alone or in a Batch. Must not outlive its handle or batch.
+class [[nodiscard]] Message {
+public:
+    Message(Message&& other) noexcept { *this = std::move(other); }
+    Message& operator=(Message&& other) noexcept {
+        if (this != &other) {
+            hand_back();
+            core_ = std::exchange(other.core_, nullptr), data_ = other.data_, size_ = other.size_, position_ = other.position_;
+            word_ = other.word_, slots_ = other.slots_, in_batch_ = other.in_batch_, outcome_ = other.outcome_;
+        }
+        return *this;
+    }
+    ~Message() { hand_back(); }
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+    Outcome outcome() const noexcept { return outcome_; }
+    Bytes bytes() const noexcept { return {data_, size_}; }
+    std::uint64_t position() const noexcept { return position_; }  // unique and increasing; fixed: consecutive
+    bool redelivered() const noexcept { return detail::word_attempt(word_) != 0; }
+    std::uint64_t time_ns() const noexcept;    // of the push, since 1970; 0: no timestamps
+    std::uint64_t sequence() const noexcept;   // the producer's own count (variable rings; else position)
+    std::uint32_t producer() const noexcept;   // the producer's entry (variable rings; else 0)
+    // Commits: the message is consumed. corrupt, forked: it could not be, and is delivered again.
+    Outcome release() noexcept;
+    void hand_back() noexcept;  // as the destructor does
+
+private:
+    friend class detail::ConsumerCore;
+    friend class Batch;
+    explicit Message(Outcome outcome) noexcept : outcome_(outcome) {}
+    Message(detail::ConsumerCore* core, const std::byte* data, std::size_t size, std::uint64_t position, std::uint64_t word, std::uint64_t slots, bool in_batch) noexcept
+        : core_(core), data_(data), size_(size), position_(position), word_(word), slots_(slots), in_batch_(in_batch), outcome_(Outcome::ok) {}
+    detail::ConsumerCore* core_ = nullptr;
+    const std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::uint64_t position_ = 0, word_ = 0, slots_ = 0;
+    bool in_batch_ = false;
+    Outcome outcome_ = Outcome::ok;
+};
+
+// Consecutive messages under one claim. Iterate once or often; release() commits them all, or
+// release each message; what is not released when the batch goes is handed back.
+class [[nodiscard]] Batch {
+public:
+    class iterator {
+    public:
+        Message& operator*() noexcept { return message_; }
+        Message* operator->() noexcept { return &message_; }
+        iterator& operator++() noexcept {
+            position_ += message_.slots_;
+            load();
+            return *this;
+        }
+        bool operator!=(const iterator& other) const noexcept { return position_ != other.position_; }
+        bool operator==(const iterator& other) const noexcept { return position_ == other.position_; }
+
+    private:
+        friend class Batch;
+        iterator(detail::ConsumerCore* core, std::uint64_t position, std::uint64_t end) noexcept
+            : core_(core), position_(position), end_(end), message_(Outcome::ok) { load(); }
+        void load() noexcept;
+        detail::ConsumerCore* core_;
+        std::uint64_t position_, end_;
+        Message message_;
+    };
+
+    Batch(Batch&& other) noexcept : core_(std::exchange(other.core_, nullptr)), position_(other.position_), slots_(other.slots_), count_(other.count_), outcome_(other.outcome_) {}
+    Batch& operator=(Batch&& other) noexcept {
+        if (this != &other) {
+            hand_back();
+            core_ = std::exchange(other.core_, nullptr), position_ = other.position_, slots_ = other.slots_, count_ = other.count_, outcome_ = other.outcome_;
+        }
+        return *this;
+    }
+    ~Batch() { hand_back(); }
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+    Outcome outcome() const noexcept { return outcome_; }
+    std::size_t size() const noexcept { return count_; }
+    iterator begin() noexcept { return {core_, position_, position_ + slots_}; }
+    iterator end() noexcept { return {nullptr, position_ + slots_, position_ + slots_}; }
+    // Fixed rings: all of it as one array, size() * slot_size bytes.
+    Bytes array() const noexcept;
+    Outcome release() noexcept;
+    void hand_back() noexcept;
+
+private:
+    friend class detail::ConsumerCore;
+    explicit Batch(Outcome outcome) noexcept : outcome_(outcome) {}
+    Batch(detail::ConsumerCore* core, std::uint64_t position, std::uint64_t slots, std::size_t count) noexcept
+        : core_(core), position_(position), slots_(slots), count_(count), outcome_(Outcome::ok) {}
+    detail::ConsumerCore* core_ = nullptr;
+    std::uint64_t position_ = 0, slots_ = 0;
+    std::size_t count_ = 0;
+    Outcome outcome_;
+};
+
+namespace detail {
+
+class ProducerCore : public Core {
+public:
+    ProducerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept;
+
+    Outcome push(Bytes message, Deadline deadline) noexcept {
+        const u64 size = message.size();
+        if (!fits(size)) [[unlikely]] return refuse_length();
+        const u64 n = slots_for(size);
+        if (!take(n)) [[unlikely]] {
+            if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return outcome;
+        }
+        std::byte* const at = ring_.slot(position_);
+        std::memcpy(at + ring_.prefix, message.data(), size);
+        seal(position_, at, size);
+        return publish(position_);
+    }
+    Pushed push(std::span<const Bytes> messages, Deadline deadline) noexcept;
+
+    Claim claim(std::size_t size, Deadline deadline) noexcept {
+        if (!fits(size)) [[unlikely]] return Claim(refuse_length());
+        const u64 n = slots_for(size);
+        if (!take(n)) [[unlikely]] {
+            if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return Claim(outcome);
+        }
+        return Claim(this, ring_.slot(position_) + ring_.prefix, size, position_);
+    }
+    Outcome commit(u64 position, std::size_t claimed, std::size_t used) noexcept {
+        if (slots_for(used) != slots_for(claimed)) [[unlikely]] drop_tail(position, slots_for(used), slots_for(claimed));
+        seal(position, ring_.slot(position), used);
+        return publish(position);
+    }
+    void abandon(u64 position, std::size_t claimed) noexcept;
+    Outcome end() noexcept;
+
+private:
+    bool fits(u64 size) const noexcept { return ring_.fixed ? size == ring_.slot_size : size <= ring_.max_message; }
+    u64 slots_for(u64 size) const noexcept { return ring_.fixed ? 1 : ring_.slots_for(size); }
+    Outcome refuse_length() noexcept;
+
+    // Takes n slots at position_ if there certainly is room. limit_ is as far as this producer knows
+    // that it may write: free_position as last seen + capacity, or 0 when it must not (ended, removed,
+    // forked). A set end bit makes t larger than any limit.
+    bool take(u64 n) noexcept {
+        if (ring_.one_producer) {
+            const u64 t = next_;
+            if (t + n > limit_) [[unlikely]] return false;
+            announce(t, n);
+            ring_.lines->write_position.value.store(t + n, std::memory_order_release);  // P3: pairs with O3
+            position_ = t;
+            next_ = t + n;
+            return true;
+        }
+        auto& write_position = ring_.lines->write_position.value;
+        for (u64 t = write_position.load(std::memory_order_relaxed);;) {
+            if (t + n > limit_) [[unlikely]] return false;
+            announce(t, n);
+            // P3: pairs with O3 in recovery.cpp: whoever sees the moved position sees the register.
+            if (write_position.compare_exchange_weak(t, t + n, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+                position_ = t;
+                return true;
+            }
+        }
+    }
+    Outcome take_slowly(u64 n, Deadline deadline) noexcept;
+    Outcome look_for_room(u64 n, bool thorough) noexcept;
+    void drop_tail(u64 position, u64 used, u64 claimed) noexcept;
+
+    // Everything but the word. The sequence is spent before the commit: a kill in between leaves a
+    // gap, never two messages of one number.
+    void seal(u64 position, std::byte* at, u64 size) noexcept {
+        const u64 sequence = messages_++;
+        if (!ring_.fixed) {
+            const MessageHeader header{static_cast<u32>(size), 0, static_cast<u16>(entry_), sequence};
+            std::memcpy(at, &header, sizeof header);
+            bytes_ += size;
+            me_->bytes.store(bytes_, std::memory_order_relaxed);
+        }
+        if (ring_.timestamps) [[unlikely]] stamp(position, at);
+        me_->messages.store(messages_, std::memory_order_relaxed);
+    }
+    void stamp(u64 position, std::byte* at) noexcept;
+
+    Outcome publish(u64 position) noexcept {
+        ring_.word(position).store(ring_.lap_tag(position) | word_ready, std::memory_order_release);  // COMMIT. P1: pairs with O1
+        withdraw();
+        return wake();
+    }
+    Outcome wake() noexcept {
+        // P6: pairs with O6 in waiter.cpp. Without a fence: the sleeper's membarrier pays for it.
+        if (ring_.lines->data_wait.value.load(std::memory_order_relaxed) | alert_.load(std::memory_order_relaxed)) [[unlikely]]
+            return wake_slowly();
+        return Outcome::ok;
+    }
+    Outcome wake_slowly() noexcept;
+
+    u64 position_ = 0;  // of the current claim
+    u64 next_ = 0;      // one producer: write_position
+    u64 limit_ = 0;
+    u64 messages_ = 0, bytes_ = 0;
+};
+
+class ConsumerCore : public Core {
+public:
+    ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept;
+
+    Message pop(Deadline deadline) noexcept {
+        if (!read()) [[unlikely]] {
+            if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Message(outcome);
+        }
+        return Message(this, ring_.slot(position_) + ring_.prefix, size_, position_, word_, held_slots_, false);
+    }
+    Batch pop_batch(std::size_t most, Deadline deadline) noexcept;
+    Copied pop(std::span<std::byte> buffer, Deadline deadline) noexcept;
+
+    Outcome release(u64 position, u64 slots) noexcept {
+        commit(position, slots);
+        count(1, size_);
+        return done();
+    }
+    Outcome release_batch(u64 position, u64 slots, std::size_t messages) noexcept;
+    void release_in_batch(u64 position, u64 size) noexcept;
+    void hand_back() noexcept;
+
+private:
+    friend class shmq::Batch;
+    friend class shmq::Message;
+
+    // Takes the oldest message if it is there: sets position_, size_, word_, held_slots_.
+    bool read() noexcept {
+        if (!fast_) [[unlikely]] return false;
+        u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
+        for (;;) {
+            const u64 word = ring_.word(h).load(std::memory_order_acquire);  // O1: pairs with P1
+            if (!ring_.ready(word, h)) return false;
+            const u64 size = ring_.length_at(h);
+            if (!ring_.bounded(size)) [[unlikely]] return false;  // stale h, or corrupt: look_slowly tells
+            const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
+            announce(h, n);
+            if (ring_.one_consumer) {
+                ring_.lines->read_position.value.store(h + n, std::memory_order_release);  // P5: pairs with O5
+                next_ = h + n;
+            } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, h + n, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+                continue;  // P5 as well
+            }
+            hold(h, size, word, n);
+            return true;
+        }
+    }
+    void hold(u64 position, u64 size, u64 word, u64 slots) noexcept {
+        position_ = position, size_ = size, word_ = word, held_slots_ = slots, released_ = 0;
+    }
+
+    void commit(u64 position, u64 slots) noexcept {
+        auto& free_position = ring_.lines->free_position.value;
+        if (free_position.load(std::memory_order_relaxed) == position) [[likely]] {
+            free_position.store(position + slots, std::memory_order_release);  // COMMIT. P2: pairs with O2
+            withdraw();
+            if (!ring_.one_consumer && finished(position + slots)) [[unlikely]] advance_free(ring_);
+        } else {
+            commit_out_of_order(position);
+        }
+    }
+    bool finished(u64 position) const noexcept {
+        const u64 word = ring_.word(position).load(std::memory_order_relaxed);
+        return (word & word_lap_mask) == ring_.lap_tag(position) && word_state(word) >= word_abandoned;
+    }
+    void commit_out_of_order(u64 position) noexcept;
+    void count(u64 messages, u64 bytes) noexcept {
+        me_->messages.store(messages_ += messages, std::memory_order_relaxed);
+        if (!ring_.fixed) me_->bytes.store(bytes_ += bytes, std::memory_order_relaxed);
+    }
+    Outcome done() noexcept {
+        // P6, as the producer's wake().
+        if (ring_.lines->room_wait.value.load(std::memory_order_relaxed) | alert_.load(std::memory_order_relaxed)) [[unlikely]]
+            return wake_slowly();
+        return Outcome::ok;
+    }
+    Outcome wake_slowly() noexcept;
+    Outcome read_slowly(Deadline deadline) noexcept;
+    Outcome look(bool thorough) noexcept;
+    Outcome look_at_read_position() noexcept;
+    bool take_over() noexcept;
+    bool due(u64 position) noexcept;
+
+    u64 position_ = 0, size_ = 0, word_ = 0, held_slots_ = 0;  // what is held
+    u64 released_ = 0;   // of a batch, one by one
+    u64 next_ = 0;       // one consumer: read_position
+    bool fast_ = false;  // false: look first for what a dead consumer left
+    u64 searched_ = no_position;  // where a look at the registers last found a live owner,
+    Deadline searched_at_{};      //  and when: asking the kernel again at once would not help
+    u64 messages_ = 0, bytes_ = 0;
+};
+
+}  // namespace detail
+
+inline Outcome Claim::commit(std::size_t used) noexcept {
+    return core_ ? std::exchange(core_, nullptr)->commit(position_, size_, used) : outcome_;
+}
+inline void Claim::abandon() noexcept {
+    if (core_) [[unlikely]] std::exchange(core_, nullptr)->abandon(position_, size_);
+}
+inline Outcome Message::release() noexcept {
+    if (!core_) return outcome_;
+    auto* const core = std::exchange(core_, nullptr);
+    if (!in_batch_) [[likely]] return core->release(position_, slots_);
+    core->release_in_batch(position_, size_);
+    return Outcome::ok;
+}
+inline void Message::hand_back() noexcept {
+    if (core_) [[unlikely]] {
+        auto* const core = std::exchange(core_, nullptr);
+        if (!in_batch_) core->hand_back();
+    }
+}
+inline void Batch::hand_back() noexcept {
+    if (core_) [[unlikely]] std::exchange(core_, nullptr)->hand_back();
+}
+inline void Batch::iterator::load() noexcept {
+    if (!core_ || position_ == end_) return;
+    const auto& ring = core_->ring();
+    const auto word = ring.word(position_).load(std::memory_order_relaxed);
+    // Bounded once more: a hostile peer may have changed it since the batch was claimed.
+    auto size = ring.length_at(position_);
+    auto slots = ring.bounded(size) && !ring.fixed ? ring.slots_for(size) : 1;
+    if (slots > end_ - position_) [[unlikely]] slots = end_ - position_, size = 0;
+    message_.core_ = nullptr;
+    message_ = Message(core_, ring.slot(position_) + ring.prefix, ring.bounded(size) ? size : 0, position_, word, slots, true);
+}
+
+}  // namespace shmq

@@ -1,0 +1,256 @@
+// shmq: messages through named rings in shared memory.
+//
+//   shmq::create("jobs");                        // once, or from the shell: shmq-create jobs
+//   shmq::Producer out("jobs");                  shmq::Consumer in("jobs");
+//   out.push(shmq::bytes("hello"));              while (auto message = in.pop()) {
+//                                                    use(message.bytes());
+//                                                    message.release();
+//                                                }
+//
+// A ring is a file in $SHMQ_DIR (default /dev/shm) that every participant maps. It keeps a message
+// from the moment push returns ok until a consumer releases it, whoever is killed in between.
+//
+// Threads     One handle (Producer, Consumer, Viewer) belongs to one thread at a time; as many handles
+//             as you like, of one ring too. interrupt() alone may come from another thread or a signal
+//             handler. A handle has one outstanding Claim, Message or Batch at a time.
+// Processes   A handle does not survive fork() in the child: every call there answers `forked`.
+// Errors      Opening, creating and removing throw Error. Moving messages never throws: it answers an
+//             Outcome, or a Message or Claim that is false and knows its outcome().
+// Time        Deadlines are points of steady_clock; `forever` waits, `no_wait` does not.
+// Death       A participant is dead when the kernel has dropped its lock, never because it is slow.
+//
+// shmq(7) states the promises, shmq(5) the bytes, libshmq(3) this interface with examples.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <shmq/detail/ring.hpp>
+
+namespace shmq {
+
+inline Bytes bytes(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
+inline std::string_view text(Bytes bytes) noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+// Enough for now + duration not to overflow: the longest wait is `forever`.
+inline Deadline after(std::chrono::nanoseconds wait) noexcept {
+    const auto now = Clock::now();
+    return wait >= forever - now ? forever : now + wait;
+}
+
+enum class Errc {
+    no_such_ring, exists, not_a_ring, other_version, other_geometry, corrupt, permission, in_use,
+    role_taken, table_full, removed, bad_name, bad_option, no_room, unsupported, system
+};
+
+class Error : public std::runtime_error {
+public:
+    Error(Errc code, const std::string& what, int system_errno = 0) : std::runtime_error(what), code_(code), errno_(system_errno) {}
+    Errc code() const noexcept { return code_; }
+    int system_errno() const noexcept { return errno_; }  // 0 where no system call failed
+
+private:
+    Errc code_;
+    int errno_;
+};
+
+// ---- rings by name ------------------------------------------------------------------------------
+// NAME: [A-Za-z0-9][A-Za-z0-9._-]*, at most 200 characters, one leading '/' dropped.
+
+enum class Sides { one, many };
+inline constexpr Sides one = Sides::one, many = Sides::many;
+
+enum class IfExists {
+    fail,           // Errc::exists
+    keep,           // if geometry and policy agree, else Errc::other_geometry
+    replace,        // unless somebody is attached (Errc::in_use)
+    replace_force,  // whoever is attached sees its ring removed
+    reopen,         // as keep, and an ended ring takes messages again
+};
+
+struct Options {
+    std::uint64_t slots = 65536;      // capacity: exactly this many may be filled
+    std::uint64_t slot_size = 64;     // bytes; of a variable ring at least 32, rounded up to a multiple of 8
+                                      // (above a page, of a page)
+    bool fixed = false;               // every message is exactly slot_size bytes and takes one slot
+    std::uint64_t max_message = 0;    // refuse longer ones; 0: whatever fits into the ring
+    Sides producers = many, consumers = many;
+    bool timestamps = false;
+    Waiting waiting = Waiting::adaptive;  // what participants do that do not say otherwise
+    std::uint32_t participants = 256;     // at once; the dead do not count
+    mode_t mode = 0600;                   // exactly, whatever the umask
+    std::optional<gid_t> group = {};
+    std::string record = {};              // layout text, kept with the ring (at most 3584 bytes)
+    IfExists if_exists = IfExists::fail;
+};
+
+// Makes the ring whole and with all its memory, then gives it its name: nobody sees half a ring.
+void create(std::string_view name, const Options& options = {});
+// Throws Errc::in_use while somebody is attached, unless forced: then the attached drain and are told
+// `removed`. With force also what is there but not a ring of this version.
+void remove(std::string_view name, bool force = false);
+std::vector<std::string> list();                 // names in directory(), sorted, rings or not
+const std::string& directory();                  // $SHMQ_DIR or /dev/shm
+std::string path_of(std::string_view name);      // throws Errc::bad_name
+
+struct Participant {
+    std::uint32_t entry, generation, pid, uid;
+    detail::Role role;
+    bool alive;
+    std::uint64_t start_time, attached_ns, active_ns;
+    std::uint64_t messages, bytes, redelivered, abandoned, lost;
+    std::uint64_t holds_position, holds_slots;   // what it has claimed; holds_slots 0: nothing
+};
+
+enum class RingState { open, ended, removed };
+
+struct Status {
+    std::string name, path, record;
+    RingState state;
+    bool fixed, timestamps;
+    Sides producers, consumers;
+    Waiting waiting;
+    std::uint64_t slots, physical_slots, slot_size, max_message, segment_bytes;
+    std::uint64_t used, messages;                 // slots and whole messages not yet consumed
+    std::uint64_t pushed, popped, redelivered, abandoned, lost;  // messages; abandoned: slots
+    std::uint64_t readers, writers;               // alive now
+    std::uint64_t producers_ended_badly, consumers_ended_badly;
+    std::uint64_t write_position, read_position, free_position;
+    std::uint64_t created_ns, id[2];
+    std::uint32_t creator_pid, creator_uid, creator_gid, max_participants, format_version;
+    mode_t mode;
+    uid_t owner;
+    gid_t group;
+    std::uint64_t active_ns;                      // when a message was last moved, roughly; 0: never
+    std::vector<Participant> participants;        // those whose entry is taken, the dead included
+};
+// Looks through a read-only mapping, takes no lock and disturbs nobody.
+Status stat(std::string_view name);
+
+// Installs, once a process, a SIGBUS handler limited to this library's mappings: a ring truncated under
+// us answers `corrupt` instead of killing the process. Any other fault goes to the handler before it.
+void install_sigbus_handler();
+
+// ---- participants -------------------------------------------------------------------------------
+
+struct AttachOptions {
+    std::optional<Waiting> waiting = {};             // else as the ring was created
+    std::optional<std::uint64_t> expect_slots = {};  // Errc::other_geometry where the ring differs
+    std::optional<std::uint64_t> expect_slot_size = {};
+    std::optional<bool> expect_fixed = {};
+};
+
+namespace detail {
+class Attachment;
+struct AttachmentDelete {
+    void operator()(Attachment*) const noexcept;
+};
+using AttachmentPtr = std::unique_ptr<Attachment, AttachmentDelete>;
+}  // namespace detail
+
+// What both sides can be asked. Figures of a moment: another participant may change them at once.
+template <class Core>
+class Handle {
+public:
+    std::uint64_t capacity() const noexcept { return core().ring().capacity; }  // slots
+    std::uint64_t slot_size() const noexcept { return core().ring().slot_size; }
+    std::uint64_t max_message() const noexcept { return core().ring().max_message; }
+    bool fixed() const noexcept { return core().ring().fixed; }
+    std::string_view record() const noexcept;                                   // layout text
+    std::uint64_t pending() const noexcept { return core().ring().pending(); }  // slots not yet consumed
+    std::uint64_t available() const noexcept { return capacity() - pending(); } // slots free
+    bool empty() const noexcept { return pending() == 0; }
+    bool full() const noexcept { return available() == 0; }
+    bool ended() const noexcept { return core().ring().ended(); }
+    std::uint32_t entry() const noexcept { return core().entry(); }             // in the participant table
+    std::uint64_t producers_attached() const noexcept;                          // alive now
+    std::uint64_t producers_ever() const noexcept;                              // attached since creation
+    std::uint64_t producers_ended_badly() const noexcept;  // died, or left by leave_badly(), since creation
+    Waiting waiting() const noexcept { return core().waiting(); }
+    void interrupt() noexcept { core().interrupt(); }  // this and every later wait answers `interrupted`
+    // Leave as one that failed: consumers that stop when the producers are gone will hear of it.
+    void leave_badly() noexcept;
+
+protected:
+    Handle(detail::AttachmentPtr attachment);
+    Handle(Handle&&) noexcept = default;
+    Handle& operator=(Handle&&) noexcept = default;
+    ~Handle() = default;
+    const Core& core() const noexcept { return *core_; }
+    Core& core() noexcept { return *core_; }
+
+private:
+    detail::AttachmentPtr attachment_;
+    Core* core_;  // inside *attachment_
+};
+
+class Producer : public Handle<detail::ProducerCore> {
+public:
+    // Throws no_such_ring, role_taken (the one producer lives), table_full, permission, other_geometry, ...
+    explicit Producer(std::string_view name, const AttachOptions& options = {});
+
+    // ok: the message is in the ring. Else nothing is: full, timed_out, ended, too_long, removed, ...
+    Outcome push(Bytes message, Deadline deadline = forever) noexcept { return core().push(message, deadline); }
+    Outcome try_push(Bytes message) noexcept { return core().push(message, no_wait); }
+    // In order, as many at once as there is room for, waiting for more room until the deadline. If it
+    // ends early the first `count` messages are in the ring.
+    Pushed push(std::span<const Bytes> messages, Deadline deadline = forever) noexcept { return core().push(messages, deadline); }
+
+    // Room for one message in place. Fill claim.bytes() and commit; dropped, it is abandoned.
+    Claim claim(std::size_t size, Deadline deadline = forever) noexcept { return core().claim(size, deadline); }
+    Claim try_claim(std::size_t size) noexcept { return core().claim(size, no_wait); }
+
+    // No message after this one, of any producer: consumers drain and are told `ended`.
+    Outcome end() noexcept { return core().end(); }
+};
+
+class Consumer : public Handle<detail::ConsumerCore> {
+public:
+    explicit Consumer(std::string_view name, const AttachOptions& options = {});
+
+    // A message where it lies. release() commits it; dropped, it is handed back and delivered again.
+    // False at empty (no_wait), timed_out, ended (and all of it consumed), removed (and drained), ...
+    Message pop(Deadline deadline = forever) noexcept { return core().pop(deadline); }
+    Message try_pop() noexcept { return core().pop(no_wait); }
+    // As many as are there, at most `most` and a quarter of the ring, waiting for the first only:
+    //   for (auto& message : batch) ...; batch.release();
+    Batch pop_batch(std::size_t most, Deadline deadline = forever) noexcept { return core().pop_batch(most, deadline); }
+    // Copies into the buffer and commits. too_long: the buffer is smaller, the message stays.
+    Copied pop(std::span<std::byte> buffer, Deadline deadline = forever) noexcept { return core().pop(buffer, deadline); }
+};
+
+// Looks at the messages in a ring without attaching, through a read-only mapping; read permission is
+// enough. Sees what is not yet consumed, held messages included; never waits and disturbs nobody.
+class Viewer {
+public:
+    struct Info {
+        std::uint64_t position, time_ns;  // time_ns 0: no timestamps
+        bool redelivered;
+    };
+    explicit Viewer(std::string_view name);
+    Viewer(Viewer&&) noexcept;
+    Viewer& operator=(Viewer&&) noexcept;
+    ~Viewer();
+
+    // Copies the next message out; false when there is none further. Begins with the oldest.
+    bool next(std::vector<std::byte>& message, Info& info);
+    void rewind();      // to the oldest
+    void to_newest();   // next() gives the newest whole message, then later ones
+    std::string_view record() const noexcept;
+    bool fixed() const noexcept;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace shmq

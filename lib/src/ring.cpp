@@ -1,0 +1,510 @@
+// The slow paths of the ring: no room, no message, somebody asleep, something wrong.
+#include <shmq/detail/ring.hpp>
+
+#include <algorithm>
+
+#include "recovery.hpp"
+#include "waiter.hpp"
+
+namespace shmq {
+
+const char* describe(Outcome outcome) noexcept {
+    switch (outcome) {
+        case Outcome::ok: return "ok";
+        case Outcome::full: return "the ring is full";
+        case Outcome::empty: return "the ring is empty";
+        case Outcome::timed_out: return "timed out";
+        case Outcome::ended: return "the stream is ended";
+        case Outcome::removed: return "the ring was removed";
+        case Outcome::too_long: return "the message is too long";
+        case Outcome::interrupted: return "interrupted";
+        case Outcome::corrupt: return "the ring is corrupt or was truncated";
+        case Outcome::forked: return "the handle belongs to the parent process";
+    }
+    return "unknown outcome";
+}
+
+namespace detail {
+namespace {
+
+u64 wall_clock_ns() noexcept {
+    return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+}
+
+// Enough tries for whatever others can do meanwhile; more means content that no operations lead to.
+constexpr int many_tries = 1 << 20;
+
+}  // namespace
+
+Ring make_ring(const Geometry& geometry, std::byte* lines, std::byte* entries, std::byte* words, std::byte* times, std::byte* data) noexcept {
+    Ring ring;
+    ring.lines = reinterpret_cast<Lines*>(lines);
+    ring.entries = reinterpret_cast<Entry*>(entries);
+    ring.words = reinterpret_cast<std::atomic<u64>*>(words);
+    ring.times = reinterpret_cast<std::atomic<u64>*>(times);
+    ring.data = data;
+    ring.capacity = geometry.capacity;
+    ring.slots = geometry.slots;
+    ring.mask = geometry.slots - 1;
+    ring.slot_size = geometry.slot_size;
+    ring.max_message = geometry.max_message;
+    ring.lap_shift = static_cast<u32>(std::countr_zero(geometry.slots));
+    ring.size_shift = std::has_single_bit(geometry.slot_size) ? static_cast<u32>(std::countr_zero(geometry.slot_size)) : 0;
+    ring.participants = geometry.participants;
+    ring.fixed = geometry.fixed;
+    ring.one_producer = geometry.one_producer;
+    ring.one_consumer = geometry.one_consumer;
+    ring.timestamps = geometry.timestamps;
+    ring.prefix = ring.fixed ? 0 : static_cast<u32>(message_header_bytes + (ring.timestamps ? message_time_bytes : 0));
+    return ring;
+}
+
+void clear_entries(const Ring& ring) noexcept {
+    for (u32 i = 0; i < ring.participants; ++i) ring.entries[i].claim_position.store(no_position, std::memory_order_relaxed);
+}
+
+u64 Ring::slots_for_odd(u64 need) const noexcept { return std::max<u64>(1, (need + slot_size - 1) / slot_size); }
+
+Outcome Core::fallen() noexcept {
+    if (alert_.load(std::memory_order_relaxed) & alert_forked) return Outcome::forked;
+    if (alert_.load(std::memory_order_relaxed) & alert_broken) return Outcome::corrupt;
+    switch (peers_->standing()) {
+        case Standing::attached: return Outcome::ok;
+        case Standing::removed: return Outcome::removed;
+        case Standing::corrupt: return Outcome::corrupt;
+        case Standing::forked: return Outcome::forked;
+    }
+    return Outcome::corrupt;
+}
+
+// ---- producer -----------------------------------------------------------------------------------
+
+ProducerCore::ProducerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept : Core(ring, peers, entry, waiting) {
+    next_ = ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
+    messages_ = me_->messages.load(std::memory_order_relaxed);
+    bytes_ = me_->bytes.load(std::memory_order_relaxed);
+}
+
+Outcome ProducerCore::refuse_length() noexcept {
+    const Outcome outcome = fallen();
+    return outcome == Outcome::ok ? Outcome::too_long : outcome;
+}
+
+// Sets limit_ so that n slots fit, or says why not.
+Outcome ProducerCore::look_for_room(u64 n, bool thorough) noexcept {
+    limit_ = 0;
+    if (thorough) peers_->inspect();
+    if (const Outcome outcome = fallen(); outcome != Outcome::ok) return outcome;
+    for (int tries = 0; tries < many_tries; ++tries) {
+        const u64 t = ring_.lines->write_position.value.load(std::memory_order_acquire);
+        if (t & end_bit) return Outcome::ended;
+        const u64 f = ring_.lines->free_position.value.load(std::memory_order_acquire);  // O2: pairs with P2
+        if (static_cast<std::int64_t>(t - f) < 0) continue;  // t is stale: others pushed and consumed past it
+        if (t - f > ring_.capacity) break;
+        if (ring_.one_producer) next_ = t;
+        if (t + n - f <= ring_.capacity) {
+            limit_ = f + ring_.capacity;
+            return Outcome::ok;
+        }
+        advance_free(ring_);
+        if (ring_.lines->free_position.value.load(std::memory_order_acquire) != f) continue;
+        u64 abandoned = 0;
+        const Repair repair = repair_at_read_position(ring_, *peers_, entry_, abandoned);
+        if (abandoned) me_->abandoned.store(me_->abandoned.load(std::memory_order_relaxed) + abandoned, std::memory_order_relaxed);
+        if (repair == Repair::corrupt) return Outcome::corrupt;
+        if (repair == Repair::done) continue;
+        return Outcome::full;
+    }
+    const Outcome outcome = fallen();
+    return outcome == Outcome::ok ? Outcome::corrupt : outcome;
+}
+
+Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
+    withdraw();  // an attempt that failed may have left its announcement
+    const auto look = [&](bool thorough) noexcept {
+        for (;;) {
+            if (const Outcome outcome = look_for_room(n, thorough); outcome != Outcome::ok) return outcome;
+            if (take(n)) return Outcome::ok;
+            withdraw();
+        }
+    };
+    const Outcome outcome = look(false);
+    if (outcome != Outcome::full || deadline == no_wait) return outcome;
+
+    Waiter waiter(*this, deadline, Outcome::full);
+    const auto poll = [&]() noexcept {
+        const u64 t = ring_.lines->write_position.value.load(std::memory_order_relaxed);
+        return static_cast<std::int64_t>(t + n - ring_.lines->free_position.value.load(std::memory_order_relaxed) - ring_.capacity) <= 0 || t & end_bit;
+    };
+    const Outcome waited = waiter.wait(poll, look, [&]() noexcept -> WaitWord& { return ring_.lines->room_wait; });
+    if (waited == Outcome::ok && waiter.woken() && !ring_.one_producer) {
+        // Others may still sleep, and the wake that came was for one.
+        ring_.lines->room_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
+        if (ring_.pending() < ring_.capacity) wake_one(ring_.lines->room_wait);
+    }
+    return waited;
+}
+
+Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) noexcept {
+    std::size_t pushed = 0;
+    while (pushed < messages.size()) {
+        if (!fits(messages[pushed].size())) return {refuse_length(), pushed};
+        // Claim what certainly fits now; where not even one does, the first waits for its room alone.
+        u64 room = 0;
+        const u64 at = ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed);
+        if (at < limit_) room = limit_ - at;
+        u64 n = slots_for(messages[pushed].size());
+        std::size_t end = pushed + 1;
+        for (; end < messages.size() && fits(messages[end].size()); ++end) {
+            const u64 more = slots_for(messages[end].size());
+            if (n + more > room) break;
+            n += more;
+        }
+        if (!take(n)) {
+            // Others were faster, or limit_ is old: look, and count again with what is found.
+            n = slots_for(messages[pushed].size());
+            withdraw();
+            if (const u64 before = limit_; look_for_room(n, false) == Outcome::ok && limit_ != before) continue;
+            end = pushed + 1;
+            if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return {outcome, pushed};
+        }
+        const u64 begin = position_;
+        u64 p = begin;
+        for (std::size_t i = pushed; i < end; ++i) {
+            std::byte* const at_slot = ring_.slot(p);
+            std::memcpy(at_slot + ring_.prefix, messages[i].data(), messages[i].size());
+            seal(p, at_slot, messages[i].size());
+            p += slots_for(messages[i].size());
+        }
+        // COMMIT, each in its turn: a kill in the middle leaves a prefix. P1: pairs with O1.
+        p = begin;
+        for (std::size_t i = pushed; i < end; ++i) {
+            ring_.word(p).store(ring_.lap_tag(p) | word_ready, std::memory_order_release);
+            p += slots_for(messages[i].size());
+        }
+        withdraw();
+        pushed = end;
+        if (const Outcome outcome = wake(); outcome != Outcome::ok) return {outcome, pushed};
+    }
+    return {Outcome::ok, pushed};
+}
+
+void ProducerCore::abandon(u64 position, std::size_t claimed) noexcept {
+    const u64 n = slots_for(claimed);
+    drop_tail(position, 0, n);
+    withdraw();
+    wake();
+}
+
+// Slot by slot, as a repairer would: nobody needs to know how long the claim was.
+void ProducerCore::drop_tail(u64 position, u64 used, u64 claimed) noexcept {
+    for (u64 p = position + used; p < position + claimed; ++p)
+        ring_.word(p).store(ring_.lap_tag(p) | word_abandoned, std::memory_order_release);
+    me_->abandoned.store(me_->abandoned.load(std::memory_order_relaxed) + claimed - used, std::memory_order_relaxed);
+}
+
+Outcome ProducerCore::end() noexcept {
+    if (const Outcome outcome = fallen(); outcome != Outcome::ok) return outcome;
+    ring_.lines->write_position.value.fetch_or(end_bit, std::memory_order_acq_rel);
+    limit_ = 0;
+    wake_all(ring_.lines->data_wait);
+    wake_all(ring_.lines->room_wait);
+    return Outcome::ok;
+}
+
+void ProducerCore::stamp(u64 position, std::byte* at) noexcept {
+    const u64 now = wall_clock_ns();
+    if (ring_.fixed) ring_.times[position & ring_.mask].store(now, std::memory_order_relaxed);
+    else std::memcpy(at + message_header_bytes, &now, sizeof now);
+}
+
+Outcome ProducerCore::wake_slowly() noexcept {
+    const u32 alert = alert_.load(std::memory_order_relaxed);
+    if (alert & (alert_broken | alert_forked)) {
+        limit_ = 0;
+        return fallen();
+    }
+    // Removed meanwhile: what was committed can still be drained; the next push is told.
+    if (wake_after_commit(ring_.lines->data_wait, alert & alert_fence) && peers_->standing() != Standing::attached) limit_ = 0;
+    return Outcome::ok;
+}
+
+// ---- consumer -----------------------------------------------------------------------------------
+
+ConsumerCore::ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept : Core(ring, peers, entry, waiting) {
+    next_ = ring_.lines->read_position.value.load(std::memory_order_acquire);
+    messages_ = me_->messages.load(std::memory_order_relaxed);
+    bytes_ = me_->bytes.load(std::memory_order_relaxed);
+}
+
+// A look at the registers asks the kernel about live owners. One who polls in a loop would do nothing
+// else: where the last look found a live owner, the next is due a little later.
+bool ConsumerCore::due(u64 position) noexcept {
+    using namespace std::chrono_literals;
+    if (position != searched_) return true;
+    return Clock::now() - searched_at_ > 1ms;
+}
+
+// Takes over what a dead consumer held. The register first: if we die after the CAS, the next one sees
+// that nobody holds it.
+bool ConsumerCore::take_over() noexcept {
+    Orphan orphan;
+    const u64 f = ring_.lines->free_position.value.load(std::memory_order_relaxed);
+    if (!due(f)) return false;
+    for (int tries = 0; tries < many_tries; ++tries) {
+        switch (find_orphan(ring_, *peers_, entry_, orphan)) {
+            case Repair::held:
+                searched_ = f;
+                searched_at_ = Clock::now();
+                return false;
+            case Repair::nothing: advance_free(ring_); return false;
+            case Repair::corrupt: alert_.fetch_or(alert_broken, std::memory_order_relaxed); return false;
+            case Repair::done: break;
+        }
+        if (!orphan.slots) continue;
+        announce(orphan.position, orphan.slots);
+        const u64 taken = word_next_attempt(orphan.word);
+        if (ring_.word(orphan.position).compare_exchange_strong(orphan.word, taken, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+            hold(orphan.position, orphan.size, taken, orphan.slots);
+            me_->redelivered.store(me_->redelivered.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+            return true;
+        }
+        withdraw();
+    }
+    return false;
+}
+
+// ok: something is held. empty: nothing to read here now. Else the reason.
+Outcome ConsumerCore::look_at_read_position() noexcept {
+    for (int tries = 0; tries < many_tries; ++tries) {
+        const u64 h = ring_.lines->read_position.value.load(std::memory_order_acquire);
+        next_ = h;
+        u64 word = ring_.word(h).load(std::memory_order_acquire);  // O1: pairs with P1
+        const u64 w = ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
+        if (ring_.ready(word, h)) {
+            const u64 size = ring_.length_at(h);
+            if (ring_.bounded(size) && static_cast<std::int64_t>(w - h) >= static_cast<std::int64_t>(ring_.fixed ? 1 : ring_.slots_for(size))) {
+                if (read()) return Outcome::ok;
+                withdraw();
+                continue;
+            }
+            if (ring_.lines->read_position.value.load(std::memory_order_acquire) != h) continue;
+            return Outcome::corrupt;
+        }
+        if (w == h) return Outcome::empty;
+        if (ring_.age(word, h) < 0) {
+            // A hole: as a rule its producer is about to fill it.
+            for (u32 i = 0; i < 200 && ring_.word(h).load(std::memory_order_relaxed) == word; ++i) pause_briefly();
+            if (ring_.word(h).load(std::memory_order_relaxed) != word) continue;
+            if (!due(h)) return Outcome::empty;
+        }
+        u64 abandoned = 0;
+        const Repair repair = repair_at_read_position(ring_, *peers_, entry_, abandoned);
+        if (abandoned) me_->abandoned.store(me_->abandoned.load(std::memory_order_relaxed) + abandoned, std::memory_order_relaxed);
+        if (repair == Repair::corrupt) return Outcome::corrupt;
+        if (repair == Repair::held) {
+            searched_ = h;
+            searched_at_ = Clock::now();
+            return Outcome::empty;
+        }
+    }
+    return Outcome::corrupt;
+}
+
+Outcome ConsumerCore::look(bool thorough) noexcept {
+    if (thorough) {
+        peers_->inspect();
+        searched_ = no_position;
+    }
+    Outcome standing = fallen();
+    if (standing == Outcome::corrupt || standing == Outcome::forked) {
+        fast_ = false;
+        return standing;
+    }
+    if (!std::exchange(fast_, true) && take_over()) return Outcome::ok;  // first, so that order is kept where it can be
+    Outcome outcome = look_at_read_position();
+    if (outcome != Outcome::empty) {
+        if (outcome != Outcome::ok) {
+            alert_.fetch_or(alert_broken, std::memory_order_relaxed);
+            fast_ = false;
+        }
+        return outcome;
+    }
+    const u64 t = ring_.lines->write_position.value.load(std::memory_order_acquire);
+    const u64 w = t & ~end_bit;
+    if (ring_.lines->free_position.value.load(std::memory_order_acquire) != w) {
+        if (take_over()) return Outcome::ok;
+        if (standing = fallen(); standing == Outcome::corrupt || standing == Outcome::forked) return standing;
+    }
+    // Drained only when nobody holds anything any more, and nobody can push behind the end bit.
+    if (ring_.lines->free_position.value.load(std::memory_order_acquire) != w) return Outcome::empty;
+    if (t & end_bit) return Outcome::ended;
+    if (standing == Outcome::removed && ring_.lines->write_position.value.load(std::memory_order_acquire) == t) return Outcome::removed;
+    return Outcome::empty;
+}
+
+Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
+    withdraw();  // an attempt that failed may have left its announcement
+    const auto look = [&](bool thorough) noexcept { return this->look(thorough); };
+    const Outcome outcome = look(false);
+    if (outcome != Outcome::empty || deadline == no_wait) return outcome;
+
+    Waiter waiter(*this, deadline, Outcome::empty);
+    const auto poll = [&]() noexcept {
+        const u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
+        return ring_.age(ring_.word(h).load(std::memory_order_relaxed), h) >= 0;
+    };
+    // With the stream ended nothing more will come: what is waited for is that others finish, and that
+    // is told where room is told.
+    const auto word = [&]() noexcept -> WaitWord& { return ring_.ended() ? ring_.lines->room_wait : ring_.lines->data_wait; };
+    const Outcome waited = waiter.wait(poll, look, word);
+    if (waited == Outcome::ok && waiter.woken() && !ring_.one_consumer) {
+        ring_.lines->data_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
+        const u64 next = position_ + held_slots_;
+        if (ring_.ready(ring_.word(next).load(std::memory_order_acquire), next)) wake_one(ring_.lines->data_wait);
+    }
+    if (waited == Outcome::ended) wake_all(ring_.lines->room_wait);
+    return waited;
+}
+
+Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
+    if (most == 0) return Batch(Outcome::empty);
+    if (!fast_) {
+        if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
+        return Batch(this, position_, held_slots_, 1);
+    }
+    const u64 most_slots = std::max<u64>(1, ring_.capacity / 4);
+    u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
+    for (;;) {
+        u64 p = h;
+        std::size_t count = 0;
+        for (; count < most; ++count) {
+            if (!ring_.ready(ring_.word(p).load(std::memory_order_acquire), p)) break;  // O1: pairs with P1
+            const u64 size = ring_.length_at(p);
+            if (!ring_.bounded(size)) break;
+            const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
+            if (count && (p + n - h > most_slots || (ring_.fixed && ((p & ring_.mask) == 0)))) break;
+            p += n;
+        }
+        if (count == 0) break;
+        announce(h, p - h);
+        if (ring_.one_consumer) {
+            ring_.lines->read_position.value.store(p, std::memory_order_release);  // P5: pairs with O5
+            next_ = p;
+        } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, p, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+            continue;  // P5 as well
+        }
+        hold(h, 0, 0, p - h);
+        return Batch(this, h, p - h, count);
+    }
+    if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
+    return Batch(this, position_, held_slots_, 1);
+}
+
+Copied ConsumerCore::pop(std::span<std::byte> buffer, Deadline deadline) noexcept {
+    Message message = pop(deadline);
+    if (!message) return {message.outcome(), 0, 0, false};
+    Copied copied{Outcome::ok, message.bytes().size(), message.position(), message.redelivered()};
+    if (copied.size > buffer.size()) {
+        copied.outcome = Outcome::too_long;
+        return copied;
+    }
+    std::memcpy(buffer.data(), message.bytes().data(), copied.size);
+    copied.outcome = message.release();
+    return copied;
+}
+
+void ConsumerCore::commit_out_of_order(u64 position) noexcept {
+    auto& word = ring_.word(position);
+    const u64 ready = word.load(std::memory_order_relaxed);
+    word.store((ready & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2: pairs with O2
+    withdraw();
+    advance_free(ring_);
+}
+
+Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t messages) noexcept {
+    auto& free_position = ring_.lines->free_position.value;
+    u64 bytes = 0;
+    const bool oldest = free_position.load(std::memory_order_relaxed) == position;
+    if (!oldest || !ring_.fixed) {
+        for (u64 p = position, end = position + slots; p < end;) {
+            const u64 size = ring_.length_at(p);
+            if (!ring_.bounded(size)) break;  // forged since it was claimed
+            const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
+            const u64 word = ring_.word(p).load(std::memory_order_relaxed);
+            if (word_state(word) == word_ready) bytes += size;
+            if (!oldest) ring_.word(p).store((word & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
+            p += n;
+        }
+    }
+    if (oldest) free_position.store(position + slots, std::memory_order_release);  // COMMIT of all. P2: pairs with O2
+    withdraw();
+    if (!oldest || finished(position + slots)) advance_free(ring_);
+    count(messages - std::min<u64>(released_, messages), bytes);
+    return done();
+}
+
+void ConsumerCore::release_in_batch(u64 position, u64 size) noexcept {
+    auto& word = ring_.word(position);
+    word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
+    ++released_;
+    count(1, size);
+}
+
+// Whatever was not committed stays READY without a register: the walk for orphans finds it.
+void ConsumerCore::hand_back() noexcept {
+    withdraw();
+    fast_ = false;  // our own next look begins with it
+    advance_free(ring_);
+    wake_one(ring_.lines->data_wait);
+    done();
+}
+
+Outcome ConsumerCore::wake_slowly() noexcept {
+    const u32 alert = alert_.load(std::memory_order_relaxed);
+    if (alert & (alert_broken | alert_forked)) {
+        fast_ = false;
+        return fallen();
+    }
+    wake_after_commit(ring_.lines->room_wait, alert & alert_fence);
+    return Outcome::ok;
+}
+
+}  // namespace detail
+
+// ---- what a message knows -----------------------------------------------------------------------
+
+std::uint64_t Message::time_ns() const noexcept {
+    if (!core_ || !core_->ring().timestamps) return 0;
+    const auto& ring = core_->ring();
+    if (ring.fixed) return ring.times[position_ & ring.mask].load(std::memory_order_relaxed);
+    std::uint64_t time;
+    std::memcpy(&time, ring.slot(position_) + detail::message_header_bytes, sizeof time);
+    return time;
+}
+
+std::uint64_t Message::sequence() const noexcept {
+    if (!core_ || core_->ring().fixed) return position_;
+    detail::MessageHeader header;
+    std::memcpy(&header, core_->ring().slot(position_), sizeof header);
+    return header.sequence;
+}
+
+std::uint32_t Message::producer() const noexcept {
+    if (!core_ || core_->ring().fixed) return 0;
+    detail::MessageHeader header;
+    std::memcpy(&header, core_->ring().slot(position_), sizeof header);
+    return header.producer;
+}
+
+Bytes Batch::array() const noexcept {
+    if (!core_ || !core_->ring().fixed) return {};
+    return {core_->ring().slot(position_), slots_ * core_->ring().slot_size};
+}
+
+Outcome Batch::release() noexcept {
+    if (!core_) return outcome_;
+    return std::exchange(core_, nullptr)->release_batch(position_, slots_, count_);
+}
+
+}  // namespace shmq

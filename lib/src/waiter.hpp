@@ -1,0 +1,116 @@
+// Sleeping and waking between processes.
+//
+// Why no wake is lost. A sleeper sets the flag in the wait word, passes a barrier, looks again at what
+// it waits for, and only then sleeps on the value it set. A waker commits, then looks at the flag. One
+// of them sees the other: were the commit missed by the second look, then the sleeper's barrier came
+// before the commit reached memory, hence the waker's load of the flag came after it and saw the flag.
+// The barrier is membarrier(GLOBAL_EXPEDITED), which runs a full barrier in every running thread of
+// all participants, so the waker's side needs none. A participant that cannot register for it fences
+// for itself and sets `wait_attention`, which makes everybody else fence too.
+//
+// The flag is not a count: a sleeper that died costs one spurious wake. The woken one sets the flag
+// again and, if there is more, wakes the next. A waker killed between its commit and its wake, or a
+// sleeper killed between its wake and its claim, is healed by the cap alone: nobody sleeps longer.
+#pragma once
+
+#include <shmq/detail/ring.hpp>
+
+namespace shmq::detail {
+
+inline constexpr std::chrono::milliseconds sleep_cap{100};
+
+// Registers this process, once; false where the kernel or a filter forbids it.
+bool register_for_barrier() noexcept;
+void wake_one(WaitWord& word) noexcept;
+void wake_all(WaitWord& word) noexcept;
+// The rest of wake(): after a commit saw something in the wait word. True if `wait_attention` is set.
+bool wake_after_commit(WaitWord& word, bool fence) noexcept;
+
+inline void pause_briefly() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb" ::: "memory");
+#endif
+}
+
+// Waits until look() answers something other than `pending`.
+//   poll()         cheap: is it worth looking? Called in a tight loop while spinning.
+//   look(thorough) thorough: after the cap, when the name and the dead are looked at too.
+//   word()         where to sleep; it may change with what is waited for.
+class Waiter {
+public:
+    Waiter(Core& core, Deadline deadline, Outcome pending) noexcept : core_(core), deadline_(deadline), pending_(pending) {}
+
+    template <class Poll, class Look, class Word>
+    Outcome wait(Poll poll, Look look, Word word) noexcept {
+        if (core_.waiting_ == Waiting::spin) return spin_for_ever(poll, look);
+        if (core_.waiting_ == Waiting::adaptive) {
+            if (const Outcome outcome = spin_briefly(poll, look); outcome != pending_) return outcome;
+        }
+        for (;;) {
+            if (const Outcome outcome = give_up(); outcome != Outcome::ok) return outcome;
+            WaitWord& at = word();
+            const u32 value = prepare(at);
+            if (const Outcome outcome = look(false); outcome != pending_) return outcome;
+            const bool woken = sleep(at, value);
+            const Outcome outcome = look(!woken);
+            if (outcome != pending_) {
+                woken_ = woken;
+                return outcome;
+            }
+        }
+    }
+    // After ok: this participant was woken by another, so others may sleep who were not.
+    bool woken() const noexcept { return woken_; }
+
+private:
+    template <class Poll, class Look>
+    Outcome spin_briefly(Poll poll, Look look) noexcept {
+        if (!spinning_helps()) return pending_;
+        u32& budget = core_.spin_;
+        if (budget == 0) budget = longest_spin;
+        for (u32 i = 0; i < budget; ++i) {
+            if (poll()) {
+                if (const Outcome outcome = look(false); outcome != pending_) {
+                    budget = budget * 2 < longest_spin ? budget * 2 : longest_spin;
+                    return outcome;
+                }
+            }
+            if (i > hot_spin) pause_briefly();
+        }
+        budget = budget / 2 > shortest_spin ? budget / 2 : shortest_spin;
+        return pending_;
+    }
+    template <class Poll, class Look>
+    Outcome spin_for_ever(Poll poll, Look look) noexcept {
+        auto next_thorough = Clock::now() + sleep_cap;
+        for (;;) {
+            for (u32 i = 0; i < 4096; ++i) {
+                if (poll()) {
+                    if (const Outcome outcome = look(false); outcome != pending_) return outcome;
+                }
+                if (i > hot_spin) pause_briefly();
+            }
+            if (const Outcome outcome = give_up(); outcome != Outcome::ok) return outcome;
+            const auto now = Clock::now();
+            const bool thorough = now >= next_thorough;
+            if (thorough) next_thorough = now + sleep_cap;
+            if (const Outcome outcome = look(thorough); outcome != pending_) return outcome;
+        }
+    }
+    Outcome give_up() const noexcept;
+    u32 prepare(WaitWord& word) const noexcept;
+    bool sleep(WaitWord& word, u32 value) const noexcept;
+    static bool spinning_helps() noexcept;
+
+    // In polls: the longest spin is about what a sleep and a wake across cores cost, some 20 us.
+    static constexpr u32 hot_spin = 64, shortest_spin = 64, longest_spin = 1024;
+
+    Core& core_;
+    Deadline deadline_;
+    Outcome pending_;
+    bool woken_ = false;
+};
+
+}  // namespace shmq::detail
