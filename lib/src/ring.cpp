@@ -65,6 +65,8 @@ void clear_entries(const Ring& ring) noexcept {
 
 u64 Ring::slots_for_odd(u64 need) const noexcept { return std::max<u64>(1, (need + slot_size - 1) / slot_size); }
 
+void Core::touch() noexcept { me_->active_ns.store(wall_clock_ns(), std::memory_order_relaxed); }
+
 Outcome Core::fallen() noexcept {
     if (alert_.load(std::memory_order_relaxed) & alert_forked) return Outcome::forked;
     if (alert_.load(std::memory_order_relaxed) & alert_broken) return Outcome::corrupt;
@@ -81,8 +83,8 @@ Outcome Core::fallen() noexcept {
 
 ProducerCore::ProducerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept : Core(ring, peers, entry, waiting) {
     next_ = ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
-    messages_ = me_->messages.load(std::memory_order_relaxed);
-    bytes_ = me_->bytes.load(std::memory_order_relaxed);
+    messages_ = me_->pushed.load(std::memory_order_relaxed);
+    bytes_ = me_->pushed_bytes.load(std::memory_order_relaxed);
 }
 
 Outcome ProducerCore::refuse_length() noexcept {
@@ -129,6 +131,7 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
         }
     };
     const Outcome outcome = look(false);
+    if (outcome == Outcome::ok) touch();
     if (outcome != Outcome::full || deadline == no_wait) return outcome;
 
     Waiter waiter(*this, deadline, Outcome::full);
@@ -137,6 +140,7 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
         return static_cast<std::int64_t>(t + n - ring_.lines->free_position.value.load(std::memory_order_relaxed) - ring_.capacity) <= 0 || t & end_bit;
     };
     const Outcome waited = waiter.wait(poll, look, [&]() noexcept -> WaitWord& { return ring_.lines->room_wait; });
+    if (waited == Outcome::ok) touch();
     if (waited == Outcome::ok && waiter.woken() && !ring_.one_producer) {
         // Others may still sleep, and the wake that came was for one.
         ring_.lines->room_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
@@ -189,6 +193,43 @@ Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) no
     return {Outcome::ok, pushed};
 }
 
+// Room for `count` messages of `size` bytes, or for as many as fit now: at least one.
+ClaimBatch ProducerCore::claim_batch(std::size_t count, std::size_t size, Deadline deadline) noexcept {
+    if (!fits(size)) return ClaimBatch(refuse_length());
+    if (count == 0) return ClaimBatch(Outcome::too_long);
+    const u64 each = slots_for(size), most = ring_.fixed ? ring_.slots - 1 : ring_.capacity / each;
+    u64 n = each * std::min<u64>(count, std::max<u64>(most, 1));
+    if (!take(n)) {
+        withdraw();
+        const u64 at = look_for_room(each, false) == Outcome::ok ? ring_.lines->write_position.value.load(std::memory_order_relaxed) : limit_;
+        n = std::min<u64>(n, at < limit_ ? (limit_ - at) / each * each : 0);
+        if (n == 0 || !take(n)) {
+            if (const Outcome outcome = take_slowly(n = each, deadline); outcome != Outcome::ok) return ClaimBatch(outcome);
+        }
+    }
+    return ClaimBatch(this, position_, position_ + n);
+}
+
+// COMMIT, each in its turn: a kill in the middle leaves a prefix.
+Outcome ProducerCore::commit_batch(u64 begin, u64 used_end, u64 claimed_end, u64 messages, u64 bytes) noexcept {
+    if (used_end != claimed_end) drop_tail(begin, used_end - begin, claimed_end - begin);
+    me_->pushed.store(messages_ += messages, std::memory_order_relaxed);
+    if (!ring_.fixed) me_->pushed_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
+    for (u64 p = begin; p < used_end;) {
+        const u64 n = ring_.fixed ? 1 : ring_.slots_for(std::min(ring_.length_at(p), ring_.max_message));
+        ring_.word(p).store(ring_.lap_tag(p) | word_ready, std::memory_order_release);  // P1: pairs with O1
+        p += n;
+    }
+    withdraw();
+    return wake();
+}
+
+void ProducerCore::abandon_batch(u64 begin, u64 claimed_end) noexcept {
+    drop_tail(begin, 0, claimed_end - begin);
+    withdraw();
+    wake();
+}
+
 void ProducerCore::abandon(u64 position, std::size_t claimed) noexcept {
     const u64 n = slots_for(claimed);
     drop_tail(position, 0, n);
@@ -233,8 +274,8 @@ Outcome ProducerCore::wake_slowly() noexcept {
 
 ConsumerCore::ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept : Core(ring, peers, entry, waiting) {
     next_ = ring_.lines->read_position.value.load(std::memory_order_acquire);
-    messages_ = me_->messages.load(std::memory_order_relaxed);
-    bytes_ = me_->bytes.load(std::memory_order_relaxed);
+    messages_ = me_->popped.load(std::memory_order_relaxed);
+    bytes_ = me_->popped_bytes.load(std::memory_order_relaxed);
 }
 
 // A look at the registers asks the kernel about live owners. One who polls in a loop would do nothing
@@ -347,6 +388,7 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
     withdraw();  // an attempt that failed may have left its announcement
     const auto look = [&](bool thorough) noexcept { return this->look(thorough); };
     const Outcome outcome = look(false);
+    if (outcome == Outcome::ok) touch();
     if (outcome != Outcome::empty || deadline == no_wait) return outcome;
 
     Waiter waiter(*this, deadline, Outcome::empty);
@@ -358,6 +400,7 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
     // is told where room is told.
     const auto word = [&]() noexcept -> WaitWord& { return ring_.ended() ? ring_.lines->room_wait : ring_.lines->data_wait; };
     const Outcome waited = waiter.wait(poll, look, word);
+    if (waited == Outcome::ok) touch();
     if (waited == Outcome::ok && waiter.woken() && !ring_.one_consumer) {
         ring_.lines->data_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
         const u64 next = position_ + held_slots_;

@@ -209,6 +209,10 @@ public:
     Claim claim(std::size_t size, Deadline deadline = forever) noexcept { return core().claim(size, deadline); }
     Claim try_claim(std::size_t size) noexcept { return core().claim(size, no_wait); }
 
+    // Room for up to `count` messages of up to `size` bytes under one claim, fewer where there is not
+    // room for all: fill batch.next(size) again and again, then commit once.
+    ClaimBatch claim_batch(std::size_t count, std::size_t size, Deadline deadline = forever) noexcept { return core().claim_batch(count, size, deadline); }
+
     // No message after this one, of any producer: consumers drain and are told `ended`.
     Outcome end() noexcept { return core().end(); }
 };

@@ -129,22 +129,24 @@ enum Role : u32 { role_none = 0, role_producer = 1, role_consumer = 2, role_watc
 struct alignas(line_bytes) Entry {
     std::atomic<u64> claim_position;  // the register: first slot of the claim, or no_position
     std::atomic<u64> claim_slots;     //               and how many
-    std::atomic<u64> messages;        // moved by all owners of this entry; a producer's next sequence
-    std::atomic<u64> bytes;           // payload of those (variable rings; fixed: messages * slot_size)
-    std::atomic<u64> redelivered, abandoned, lost;
+    // Counted by all owners of this entry, never reset: sums over the table are sums since creation.
+    std::atomic<u64> pushed;          // messages; also a producer's next sequence
+    std::atomic<u64> popped;
+    std::atomic<u64> pushed_bytes, popped_bytes;      // payload (fixed rings: messages * slot_size)
+    std::atomic<u64> redelivered, abandoned, lost;    // messages; slots; messages
     std::atomic<u64> reading_position;  // broadcast: the next position of this consumer
-    std::atomic<u64> active_ns;         // when it last moved a message, to within its batches
-    u64 reserved0[7];
+    std::atomic<u64> active_ns;         // when it last moved a message, looked at where it had to wait or left
+    u64 reserved0[5];
 
     std::atomic<u32> role;            // Role; none once its owner has left in order
     std::atomic<u32> generation;      // owners so far
     std::atomic<u32> pid, uid;        // for people, never evidence
-    std::atomic<u64> start_time;      // field 22 of /proc/PID/stat: for people
+    std::atomic<u64> start_time;      // clock ticks after boot, as /proc/PID/stat has it: for people
     std::atomic<u64> attached_ns;
-    std::atomic<u64> messages_before; // `messages` when its owner came
-    std::atomic<u64> bytes_before;
-    std::atomic<u64> lost_before;
-    u64 reserved1[9];
+    // The counts when its owner came: the difference is what the owner did.
+    std::atomic<u64> pushed_before, popped_before, pushed_bytes_before, popped_bytes_before;
+    std::atomic<u64> redelivered_before, abandoned_before, lost_before;
+    u64 reserved1[5];
 };
 static_assert(sizeof(Entry) == 2 * line_bytes && offsetof(Entry, role) == line_bytes);
 static_assert(std::atomic<u64>::is_always_lock_free && std::atomic<u32>::is_always_lock_free);

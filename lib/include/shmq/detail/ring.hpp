@@ -176,6 +176,7 @@ protected:
         me_->claim_position.store(position, std::memory_order_release);
     }
     void withdraw() noexcept { me_->claim_position.store(no_position, std::memory_order_release); }  // P4: pairs with O4
+    void touch() noexcept;  // this participant is at work now; on slow paths, the clock costs
     // Outcome of a standing other than attached.
     Outcome fallen() noexcept;
 
@@ -228,6 +229,36 @@ private:
     std::size_t size_ = 0;
     std::uint64_t position_ = 0;
     Outcome outcome_;
+};
+
+// Room for several messages under one claim, filled in place one after the other and published together.
+class [[nodiscard]] ClaimBatch {
+public:
+    ClaimBatch(ClaimBatch&& other) noexcept { *this = std::move(other); }
+    ClaimBatch& operator=(ClaimBatch&& other) noexcept {
+        if (this != &other) {
+            abandon();
+            core_ = std::exchange(other.core_, nullptr), begin_ = other.begin_, next_ = other.next_, end_ = other.end_, count_ = other.count_, bytes_ = other.bytes_, outcome_ = other.outcome_;
+        }
+        return *this;
+    }
+    ~ClaimBatch() { abandon(); }
+    explicit operator bool() const noexcept { return core_ != nullptr; }
+    Outcome outcome() const noexcept { return outcome_; }
+    std::size_t size() const noexcept { return count_; }  // messages so far
+    // The place of the next message; data() is null where the rest of the claim is too short for it.
+    std::span<std::byte> next(std::size_t size) noexcept;
+    Outcome commit() noexcept;  // all messages so far, in order; what is left of the claim is given back
+    void abandon() noexcept;
+
+private:
+    friend class detail::ProducerCore;
+    explicit ClaimBatch(Outcome outcome) noexcept : outcome_(outcome) {}
+    ClaimBatch(detail::ProducerCore* core, std::uint64_t begin, std::uint64_t end) noexcept
+        : core_(core), begin_(begin), next_(begin), end_(end), outcome_(Outcome::ok) {}
+    detail::ProducerCore* core_ = nullptr;
+    std::uint64_t begin_ = 0, next_ = 0, end_ = 0, count_ = 0, bytes_ = 0;
+    Outcome outcome_ = Outcome::ok;
 };
 
 // A message where it lies, alone or in a Batch. Must not outlive its handle or batch.
@@ -359,6 +390,16 @@ public:
         return publish(position);
     }
     void abandon(u64 position, std::size_t claimed) noexcept;
+    ClaimBatch claim_batch(std::size_t count, std::size_t size, Deadline deadline) noexcept;
+    std::span<std::byte> place(u64 position, u64 room, u64 sequence, std::size_t size, u64& slots) noexcept {
+        if (!fits(size) || (slots = slots_for(size)) > room) [[unlikely]] return {};
+        std::byte* const at = ring_.slot(position);
+        if (!ring_.fixed) put_header(at, size, messages_ + sequence);
+        if (ring_.timestamps) [[unlikely]] stamp(position, at);
+        return {at + ring_.prefix, size};
+    }
+    Outcome commit_batch(u64 begin, u64 used_end, u64 claimed_end, u64 messages, u64 bytes) noexcept;
+    void abandon_batch(u64 begin, u64 claimed_end) noexcept;
     Outcome end() noexcept;
 
 private:
@@ -399,13 +440,15 @@ private:
     void seal(u64 position, std::byte* at, u64 size) noexcept {
         const u64 sequence = messages_++;
         if (!ring_.fixed) {
-            const MessageHeader header{static_cast<u32>(size), 0, static_cast<u16>(entry_), sequence};
-            std::memcpy(at, &header, sizeof header);
-            bytes_ += size;
-            me_->bytes.store(bytes_, std::memory_order_relaxed);
+            put_header(at, size, sequence);
+            me_->pushed_bytes.store(bytes_ += size, std::memory_order_relaxed);
         }
         if (ring_.timestamps) [[unlikely]] stamp(position, at);
-        me_->messages.store(messages_, std::memory_order_relaxed);
+        me_->pushed.store(messages_, std::memory_order_relaxed);
+    }
+    void put_header(std::byte* at, u64 size, u64 sequence) const noexcept {
+        const MessageHeader header{static_cast<u32>(size), 0, static_cast<u16>(entry_), sequence};
+        std::memcpy(at, &header, sizeof header);
     }
     void stamp(u64 position, std::byte* at) noexcept;
 
@@ -495,8 +538,8 @@ private:
     }
     void commit_out_of_order(u64 position) noexcept;
     void count(u64 messages, u64 bytes) noexcept {
-        me_->messages.store(messages_ += messages, std::memory_order_relaxed);
-        if (!ring_.fixed) me_->bytes.store(bytes_ += bytes, std::memory_order_relaxed);
+        me_->popped.store(messages_ += messages, std::memory_order_relaxed);
+        if (!ring_.fixed) me_->popped_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
     }
     Outcome done() noexcept {
         // P6, as the producer's wake().
@@ -527,6 +570,18 @@ inline Outcome Claim::commit(std::size_t used) noexcept {
 }
 inline void Claim::abandon() noexcept {
     if (core_) [[unlikely]] std::exchange(core_, nullptr)->abandon(position_, size_);
+}
+inline std::span<std::byte> ClaimBatch::next(std::size_t size) noexcept {
+    std::uint64_t slots = 0;
+    const auto place = core_ ? core_->place(next_, end_ - next_, count_, size, slots) : std::span<std::byte>();
+    if (place.data()) next_ += slots, ++count_, bytes_ += size;
+    return place;
+}
+inline Outcome ClaimBatch::commit() noexcept {
+    return core_ ? std::exchange(core_, nullptr)->commit_batch(begin_, next_, end_, count_, bytes_) : outcome_;
+}
+inline void ClaimBatch::abandon() noexcept {
+    if (core_) [[unlikely]] std::exchange(core_, nullptr)->abandon_batch(begin_, end_);
 }
 inline Outcome Message::release() noexcept {
     if (!core_) return outcome_;

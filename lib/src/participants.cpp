@@ -1,0 +1,190 @@
+#include "participants.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#include "waiter.hpp"
+
+namespace shmq::detail {
+namespace {
+
+struct ForkLock {
+    ForkLock() { lock_forks(); }
+    ~ForkLock() { unlock_forks(); }
+};
+
+u64 now_ns() noexcept {
+    timespec t{};
+    clock_gettime(CLOCK_REALTIME, &t);
+    return static_cast<u64>(t.tv_sec) * 1'000'000'000 + static_cast<u64>(t.tv_nsec);
+}
+
+void raise_to(std::atomic<u32>& value, u32 least) noexcept {
+    for (u32 now = value.load(std::memory_order_relaxed); now < least && !value.compare_exchange_weak(now, least, std::memory_order_acq_rel);) {}
+}
+
+}  // namespace
+
+Attachment::Attachment(std::string_view name, Role role, const AttachOptions& options) : role_(role) {
+    const bool fences = !register_for_barrier();
+    Waiting default_waiting{};
+    // A removal in progress holds every entry for a moment; whoever comes then looks again.
+    for (int tries = 0;; ++tries) {
+        const ForkLock guard;
+        SegmentFile file = open_segment(name, Access::attach);
+        const Header& h = file.header;
+        if ((options.expect_slots && *options.expect_slots != h.capacity) || (options.expect_slot_size && *options.expect_slot_size != h.requested_slot_size) ||
+            (options.expect_fixed && *options.expect_fixed != ((h.incompatible & feature_fixed) != 0)))
+            throw Error(Errc::other_geometry, file.name + ": another geometry: found " + std::to_string(h.capacity) + " slots of " + std::to_string(h.requested_slot_size) +
+                                                  " bytes" + (h.incompatible & feature_fixed ? ", fixed" : ""));
+        name_ = file.name, path_ = file.path, record_ = file.record, id_ = id_of(file.stat);
+        default_waiting = static_cast<Waiting>(h.waiting);
+        prober_ = Fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+        if (!prober_ || !prober_is_ours()) {
+            if (tries < 100) continue;
+            throw Error(Errc::removed, file.name + ": removed or replaced while attaching");
+        }
+        mapping_.emplace(file, Access::attach);
+        const Ring& ring = mapping_->ring();
+        const bool single = role == role_producer ? ring.one_producer : ring.one_consumer;
+        if (single && !try_lock(file.fd.get(), role == role_producer ? lock_one_producer : lock_one_consumer)) {
+            mapping_.reset();
+            throw Error(Errc::role_taken, file.name + ": its one " + (role == role_producer ? "producer" : "consumer") + " is attached already");
+        }
+        bool taken = false;
+        for (entry_ = 0; entry_ < ring.participants && !taken; ++entry_) taken = try_lock(file.fd.get(), lock_entries + entry_);
+        --entry_;
+        // Only after the lock is ours: a removal that came before has marked the ring.
+        if (ring.lines->events.state.load(std::memory_order_acquire) == state_removed) {
+            mapping_.reset();
+            throw Error(Errc::no_such_ring, file.name + ": no such ring (it is being removed)");
+        }
+        if (!taken) {
+            const u32 participants = ring.participants;
+            mapping_.reset();
+            if (locked(prober_.get(), lock_removal) && tries < 1000) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                continue;
+            }
+            throw Error(Errc::table_full, file.name + ": all " + std::to_string(participants) + " participants are attached (a ring for more: shmq-create --participants)");
+        }
+        break;  // file.fd closes here: the mapping keeps its description and the lock
+    }
+
+    const Ring& ring = mapping_->ring();
+    Entry& entry = ring.entries[entry_];
+    Events& events = ring.lines->events;
+    // Whoever had this entry before and still has a role died. It is recorded before the entry is
+    // cleared: a kill in between counts one death twice, never none.
+    const u32 before = entry.role.load(std::memory_order_acquire);
+    if (before == role_producer) events.producers_ended_badly.fetch_add(1, std::memory_order_acq_rel);
+    if (before == role_consumer) events.consumers_ended_badly.fetch_add(1, std::memory_order_acq_rel);
+    entry.role.store(role_none, std::memory_order_release);
+    entry.claim_position.store(no_position, std::memory_order_release);
+    entry.generation.fetch_add(1, std::memory_order_relaxed);
+    entry.pid.store(static_cast<u32>(getpid()), std::memory_order_relaxed);
+    entry.uid.store(geteuid(), std::memory_order_relaxed);
+    entry.attached_ns.store(now_ns(), std::memory_order_relaxed);
+    entry.start_time.store(0, std::memory_order_relaxed);
+    const auto note = [](std::atomic<u64>& then, const std::atomic<u64>& now) { then.store(now.load(std::memory_order_relaxed), std::memory_order_relaxed); };
+    note(entry.pushed_before, entry.pushed), note(entry.popped_before, entry.popped);
+    note(entry.pushed_bytes_before, entry.pushed_bytes), note(entry.popped_bytes_before, entry.popped_bytes);
+    note(entry.redelivered_before, entry.redelivered), note(entry.abandoned_before, entry.abandoned), note(entry.lost_before, entry.lost);
+    raise_to(events.entries_used, entry_ + 1);  // before any announcement: repairers look no further
+    if (fences) {
+        for (WaitWord* word : {&ring.lines->data_wait, &ring.lines->room_wait}) word->value.fetch_or(wait_attention, std::memory_order_seq_cst);
+    }
+    entry.role.store(role, std::memory_order_release);
+    (role == role_producer ? events.producers_attached : events.consumers_attached).fetch_add(1, std::memory_order_acq_rel);
+
+    const Waiting waiting = options.waiting.value_or(default_waiting);
+    if (role == role_producer) producer_.emplace(ring, *this, entry_, waiting);
+    else consumer_.emplace(ring, *this, entry_, waiting);
+    if (fences) core().alert().fetch_or(alert_fence, std::memory_order_relaxed);
+    mapping_->tell(&core().alert());
+}
+
+Core& Attachment::core() noexcept {
+    if (producer_) return *producer_;
+    return *consumer_;
+}
+
+Attachment::~Attachment() {
+    if (standing() == Standing::forked) return;  // the parent's entry; our mapping is a dummy
+    const Ring& ring = mapping_->ring();
+    Entry& entry = ring.entries[entry_];
+    entry.claim_position.store(no_position, std::memory_order_release);
+    ring.lines->events.last_detach_ns.store(now_ns(), std::memory_order_relaxed);
+    ring.lines->events.last_detach_pid.store(static_cast<u64>(getpid()), std::memory_order_relaxed);
+    if (leaves_badly_) {
+        auto& badly = role_ == role_producer ? ring.lines->events.producers_ended_badly : ring.lines->events.consumers_ended_badly;
+        badly.fetch_add(1, std::memory_order_acq_rel);
+    }
+    entry.role.store(role_none, std::memory_order_release);
+    // Who waits for the last producer to leave, or for what a consumer held, looks again.
+    wake_all(ring.lines->data_wait);
+    wake_all(ring.lines->room_wait);
+}
+
+bool Attachment::prober_is_ours() noexcept {
+    struct stat now {};
+    return prober_ && fstat(prober_.get(), &now) == 0 && id_of(now) == id_;
+}
+
+// By the kernel's lock alone. The program may have closed our descriptor and opened another file under
+// its number (closefrom, daemon): then we must not believe it, nor close it.
+bool Attachment::alive(u32 entry) noexcept {
+    if (!prober_is_ours()) {
+        prober_.release();
+        prober_ = Fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+        if (!prober_is_ours()) {
+            prober_ = Fd();
+            return true;  // no proof of death
+        }
+    }
+    return locked(prober_.get(), lock_entries + entry);
+}
+
+Standing Attachment::standing() noexcept {
+    const u32 alert = core().alert().load(std::memory_order_relaxed);
+    if (alert & alert_forked) return Standing::forked;
+    if (alert & alert_broken) return Standing::corrupt;
+    if (gone_ || mapping_->ring().lines->events.state.load(std::memory_order_acquire) == state_removed) return Standing::removed;
+    return Standing::attached;
+}
+
+Standing Attachment::inspect() noexcept {
+    struct stat now {};
+    if (!gone_) gone_ = lstat(path_.c_str(), &now) != 0 ? errno == ENOENT || errno == ENOTDIR : id_of(now) != id_;
+    return standing();
+}
+
+u64 Attachment::producers_attached() noexcept {
+    const Ring& ring = mapping_->ring();
+    u64 count = 0;
+    const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
+    for (u32 i = 0; i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role_producer && alive(i);
+    return count;
+}
+
+u64 Attachment::producers_ever() const noexcept { return mapping_->ring().lines->events.producers_attached.load(std::memory_order_acquire); }
+
+// A dead producer whose entry nobody has taken yet counts as well; when it is taken, it moves from
+// this sum's second part to its first.
+u64 Attachment::producers_ended_badly() noexcept {
+    const Ring& ring = mapping_->ring();
+    const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
+    u64 count = 0;
+    for (u32 i = 0; i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role_producer && !alive(i);
+    return count + ring.lines->events.producers_ended_badly.load(std::memory_order_acquire);
+}
+
+}  // namespace shmq::detail

@@ -1,0 +1,425 @@
+#include "segment.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "names.hpp"
+#include "waiter.hpp"
+
+namespace shmq {
+namespace detail {
+namespace {
+
+std::string number(u64 value) { return std::to_string(value); }
+
+u64 round_up(u64 value, u64 unit) noexcept { return (value + unit - 1) / unit * unit; }
+
+u64 checksum_of(const Header& header, std::string_view record) noexcept {
+    u64 hash = 0xcbf29ce484222325;
+    const auto add = [&](const void* data, std::size_t bytes) {
+        for (std::size_t i = 0; i < bytes; ++i) hash = (hash ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3;
+    };
+    add(&header, offsetof(Header, checksum));
+    add(record.data(), record.size());
+    return hash;
+}
+
+// ---- geometry -----------------------------------------------------------------------------------
+
+u64 prefix_of(const Header& header) noexcept {
+    if (header.incompatible & feature_fixed) return 0;
+    return message_header_bytes + (header.incompatible & feature_timestamps ? message_time_bytes : 0);
+}
+
+// Where everything lies, from what the user asked for. `page` is the file system's: 2 MiB on hugetlbfs.
+void lay_out(Header& header, u64 page) noexcept {
+    const bool fixed = header.incompatible & feature_fixed;
+    header.slots = std::bit_ceil(header.capacity);
+    if (!fixed) {
+        // The mirror needs whole pages; slot_size is a power of two times something odd.
+        while (header.slots * header.slot_size % page) header.slots *= 2;
+    }
+    header.lines_offset = 4096;
+    header.entries_offset = 8192;
+    u64 at = header.entries_offset + header.participants * sizeof(Entry);
+    header.words_offset = at = round_up(at, 4096);
+    at += header.slots * sizeof(u64);
+    header.times_offset = 0;
+    if (fixed && header.incompatible & feature_timestamps) {
+        header.times_offset = at = round_up(at, 4096);
+        at += header.slots * sizeof(u64);
+    }
+    header.data_offset = round_up(at, page);
+    header.data_bytes = round_up(header.slots * header.slot_size, page);
+    header.total_bytes = header.data_offset + header.data_bytes;
+}
+
+Geometry geometry_of(const Header& header) noexcept {
+    return {header.capacity, header.slots, header.slot_size, header.max_message, header.participants,
+            (header.incompatible & feature_fixed) != 0, (header.incompatible & feature_one_producer) != 0,
+            (header.incompatible & feature_one_consumer) != 0, (header.incompatible & feature_timestamps) != 0};
+}
+
+Header header_for(const Options& options) {
+    const auto bad = [](const std::string& what) { return Error(Errc::bad_option, what); };
+    if (options.slots < 1 || options.slots > max_slots) throw bad("slots: found " + number(options.slots) + ", expected 1 to " + number(max_slots));
+    if (options.slot_size < 1 || options.slot_size > max_slot_size) throw bad("slot size: found " + number(options.slot_size) + ", expected 1 to " + number(max_slot_size) + " bytes");
+    if (options.participants < 1 || options.participants > max_participants) throw bad("participants: found " + number(options.participants) + ", expected 1 to " + number(max_participants));
+    if (options.record.size() > max_record_text) throw bad("record layout: found " + number(options.record.size()) + " bytes, expected at most " + number(max_record_text));
+    if (!options.fixed && options.slot_size < min_slot_size) throw bad("slot size: found " + number(options.slot_size) + ", expected at least " + number(min_slot_size) + " bytes (or a ring of fixed-size messages)");
+
+    Header header{};
+    std::memcpy(header.magic, magic, sizeof magic);
+    header.byte_order = byte_order_mark;
+    header.version = format_version;
+    if (options.fixed) header.incompatible |= feature_fixed;
+    if (options.timestamps) header.incompatible |= feature_timestamps;
+    if (options.producers == one) header.incompatible |= feature_one_producer;
+    if (options.consumers == one) header.incompatible |= feature_one_consumer;
+    if (!options.record.empty()) header.compatible |= feature_record;
+    header.capacity = options.slots;
+    header.requested_slot_size = options.slot_size;
+    header.slot_size = options.fixed ? options.slot_size : round_up(options.slot_size, options.slot_size > 4096 ? 4096 : 8);
+    header.participants = options.participants;
+    header.waiting = static_cast<u32>(options.waiting);
+    header.record_bytes = static_cast<u32>(options.record.size());
+    const u64 longest = header.capacity * header.slot_size - prefix_of(header);
+    header.max_message = options.fixed ? header.slot_size : std::min<u64>(longest, ~u32{0});
+    if (options.max_message) {
+        if (options.fixed && options.max_message != header.slot_size) throw bad("longest message: found " + number(options.max_message) + ", but every message of this ring is " + number(header.slot_size) + " bytes");
+        if (options.max_message > header.max_message) throw bad("longest message: found " + number(options.max_message) + ", expected at most " + number(header.max_message) + " bytes, which is all that fits");
+        header.max_message = options.max_message;
+    }
+    if (header.slots > max_slots || static_cast<double>(std::bit_ceil(header.capacity)) * static_cast<double>(header.slot_size) > 1e18) throw bad("the ring would be larger than any memory");
+    return header;
+}
+
+// ---- making -------------------------------------------------------------------------------------
+
+u64 page_of(int fd) noexcept {
+    struct statfs fs {};
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) return static_cast<u64>(fs.f_bsize);
+    return static_cast<u64>(sysconf(_SC_PAGESIZE));
+}
+
+Fd make_unnamed(const Header& wanted, const Options& options, const std::string& path, Header& header) {
+    Fd fd(open(directory().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!fd) {
+        const int error = errno;
+        if (error == EACCES || error == EROFS) throw_errno(Errc::permission, directory() + ": cannot make a file there", error);
+        if (error == EOPNOTSUPP || error == EISDIR) throw_errno(Errc::unsupported, directory() + ": this file system cannot make unnamed files (O_TMPFILE)", error);
+        throw_errno(error == ENOSPC ? Errc::no_room : Errc::system, directory(), error);
+    }
+    if (options.group && fchown(fd.get(), static_cast<uid_t>(-1), *options.group) != 0) {
+        const int error = errno;
+        throw_errno(error == EPERM ? Errc::permission : Errc::system, path + ": cannot give it to group " + number(*options.group), error);
+    }
+    if (fchmod(fd.get(), options.mode) != 0) {
+        const int error = errno;
+        throw_errno(Errc::system, path + ": cannot set its mode", error);
+    }
+
+    header = wanted;
+    lay_out(header, page_of(fd.get()));
+    int error = 0;
+    do error = posix_fallocate(fd.get(), 0, static_cast<off_t>(header.total_bytes));
+    while (error == EINTR);
+    if (error) {
+        struct statvfs fs {};
+        const u64 available = statvfs(directory().c_str(), &fs) == 0 ? u64{fs.f_bavail} * fs.f_frsize : 0;
+        throw_errno(Errc::no_room, directory() + ": no room for the ring: " + number(header.total_bytes) + " bytes needed, " + number(available) + " free", error);
+    }
+
+    const auto random = [](u64 (&id)[2]) {
+        if (getrandom(id, sizeof id, 0) != sizeof id) {
+            id[0] = static_cast<u64>(getpid()), id[1] = static_cast<u64>(Clock::now().time_since_epoch().count());
+        }
+    };
+    random(header.id);
+    header.creator_pid = static_cast<u32>(getpid());
+    header.creator_uid = geteuid();
+    header.creator_gid = getegid();
+    header.created_ns = static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+    header.checksum = checksum_of(header, options.record);
+
+    // Only what is not zero has to be written: the header and the registers.
+    const std::size_t bytes = header.words_offset;
+    const std::size_t mapped = round_up(bytes, page_of(fd.get()));
+    void* const at = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    if (at == MAP_FAILED) throw_errno(Errc::system, path + ": cannot map it", errno);
+    auto* const base = static_cast<std::byte*>(at);
+    std::memcpy(base, &header, sizeof header);
+    std::memcpy(base + header_bytes, options.record.data(), options.record.size());
+    clear_entries(make_ring(geometry_of(header), base + header.lines_offset, base + header.entries_offset, nullptr, nullptr, nullptr));
+    munmap(at, mapped);
+    return fd;
+}
+
+// 0 or an errno.
+int give_name(int fd, const std::string& path) noexcept {
+    const std::string self = "/proc/self/fd/" + number(static_cast<u64>(fd));
+    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
+    const int error = errno;
+    if (error != ENOENT) return error;  // ENOENT: /proc is not mounted
+    return linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0 ? 0 : errno;
+}
+
+// ---- checking -----------------------------------------------------------------------------------
+
+void check(const SegmentFile& file, std::string_view record) {
+    const Header& h = file.header;
+    const auto corrupt = [&](const std::string& what) { return Error(Errc::corrupt, file.name + ": corrupt ring: " + what); };
+    if (h.checksum != checksum_of(h, record)) throw corrupt("its header's checksum does not match");
+    // The checksum is right, so a program wrote this on purpose; it may still be a hostile one.
+    const u64 size = static_cast<u64>(file.stat.st_size);
+    if (h.total_bytes != size) throw corrupt("its size is " + number(size) + " bytes, its header says " + number(h.total_bytes));
+    const bool fixed = h.incompatible & feature_fixed;
+    if (h.capacity < 1 || h.slots > max_slots || h.capacity > h.slots || !std::has_single_bit(h.slots) || h.slot_size < 1 || h.slot_size > max_slot_size ||
+        (!fixed && (h.slot_size < min_slot_size || h.slot_size % 8)) || h.participants < 1 || h.participants > max_participants ||
+        h.waiting > static_cast<u32>(Waiting::spin) || (fixed ? h.max_message != h.slot_size : h.max_message > std::min<u64>(h.capacity * h.slot_size - prefix_of(h), ~u32{0})))
+        throw corrupt("impossible geometry");
+    const auto within = [&](u64 offset, u64 bytes, u64 alignment) { return offset % alignment == 0 && offset >= 4096 && offset <= size && bytes <= size - offset; };
+    const u64 page = page_of(file.fd.get());
+    if (!within(h.lines_offset, sizeof(Lines), line_bytes) || !within(h.entries_offset, h.participants * sizeof(Entry), line_bytes) ||
+        !within(h.words_offset, h.slots * 8, 8) || (h.times_offset && !within(h.times_offset, h.slots * 8, 8)) ||
+        (fixed && h.incompatible & feature_timestamps && !h.times_offset) || !within(h.data_offset, h.data_bytes, page) ||
+        h.data_bytes % page || h.slots * h.slot_size > h.data_bytes || (!fixed && h.slots * h.slot_size != h.data_bytes) || h.data_offset + h.data_bytes != size)
+        throw corrupt("its parts do not fit into it");
+    // No two parts share bytes.
+    const u64 begins[] = {h.lines_offset, h.entries_offset, h.words_offset, h.data_offset};
+    const u64 ends[] = {h.lines_offset + sizeof(Lines), h.entries_offset + h.participants * sizeof(Entry), h.words_offset + h.slots * 8};
+    for (std::size_t i = 0; i < 3; ++i)
+        if (ends[i] > begins[i + 1]) throw corrupt("its parts overlap");
+}
+
+}  // namespace
+
+void throw_errno(Errc code, const std::string& what, int error) { throw Error(code, what + ": " + std::strerror(error), error); }
+
+void Fd::reset() noexcept {
+    if (fd_ >= 0) close(std::exchange(fd_, -1));
+}
+
+SegmentFile open_segment(std::string_view name, Access access) {
+    SegmentFile file;
+    file.name = checked_name(name);
+    file.path = file_of(file.name);
+    // O_NONBLOCK: a fifo in place of the ring must not hang us. Never O_CREAT (fs.protected_regular).
+    const int flags = (access == Access::look ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    file.fd = Fd(open(file.path.c_str(), flags));
+    if (!file.fd) {
+        const int error = errno;
+        if (error == ENOENT || error == ENOTDIR) throw Error(Errc::no_such_ring, file.name + ": no such ring", error);
+        if (error == EACCES || error == EPERM || error == EROFS) throw_errno(Errc::permission, file.name, error);
+        if (error == ELOOP || error == EISDIR || error == ENXIO) throw Error(Errc::not_a_ring, file.name + ": not a ring: " + (error == ELOOP ? "a symbolic link" : error == EISDIR ? "a directory" : "a special file"), error);
+        throw_errno(Errc::system, file.name, error);
+    }
+    if (fstat(file.fd.get(), &file.stat) != 0) throw_errno(Errc::system, file.name, errno);
+    if (!S_ISREG(file.stat.st_mode)) throw Error(Errc::not_a_ring, file.name + ": not a ring: not a regular file");
+
+    // Copied out once and never read again: nobody can change it after it was checked.
+    char page[header_bytes + max_record_text]{};
+    ssize_t got = 0;
+    do got = pread(file.fd.get(), page, sizeof page, 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) throw_errno(Errc::system, file.name, errno);
+    if (static_cast<std::size_t>(got) < sizeof(Header)) throw Error(Errc::not_a_ring, file.name + ": not a ring: " + number(static_cast<u64>(file.stat.st_size)) + " bytes, too short for a header");
+    std::memcpy(&file.header, page, sizeof(Header));
+    const Header& h = file.header;
+    if (std::memcmp(h.magic, magic, sizeof magic) != 0) throw Error(Errc::not_a_ring, file.name + ": not a ring: it does not begin with SHMQRING");
+    if (h.byte_order == __builtin_bswap32(byte_order_mark)) throw Error(Errc::other_version, file.name + ": a ring of the other byte order");
+    if (h.version != format_version) throw Error(Errc::other_version, file.name + ": a ring of format version " + number(h.version) + ", expected " + number(format_version));
+    const u64 unknown = h.incompatible & ~known_incompatible;
+    if (unknown) throw Error(Errc::other_version, file.name + ": a ring with features this version does not know: bits " + number(unknown));
+    if (access == Access::attach && h.read_only_compatible) throw Error(Errc::other_version, file.name + ": a ring that this version can only look at: bits " + number(h.read_only_compatible));
+    if (h.record_bytes > max_record_text || sizeof page < header_bytes + h.record_bytes || static_cast<std::size_t>(got) < header_bytes + h.record_bytes)
+        throw Error(Errc::corrupt, file.name + ": corrupt ring: record layout of " + number(h.record_bytes) + " bytes");
+    file.record.assign(page + header_bytes, h.record_bytes);
+    check(file, file.record);
+    return file;
+}
+
+Mapping::Mapping(const SegmentFile& file, Access access) {
+    const Header& h = file.header;
+    const u64 page = page_of(file.fd.get());
+    const bool mirrored = !(h.incompatible & feature_fixed);
+    bytes_ = h.total_bytes + (mirrored ? h.data_bytes : 0);
+    // One reservation, aligned to the page, then both views into it.
+    const std::size_t reserve = bytes_ + (page > 4096 ? page : 0);
+    void* const reserved = mmap(nullptr, reserve, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) throw_errno(Errc::no_room, file.name + ": no address space for " + number(bytes_) + " bytes", errno);
+    const auto begin = reinterpret_cast<std::uintptr_t>(reserved), aligned = round_up(begin, page);
+    if (aligned > begin) munmap(reserved, aligned - begin);
+    if (begin + reserve > aligned + bytes_) munmap(reinterpret_cast<void*>(aligned + bytes_), begin + reserve - aligned - bytes_);
+    base_ = reinterpret_cast<std::byte*>(aligned);
+
+    const int protection = access == Access::look ? PROT_READ : PROT_READ | PROT_WRITE;
+    const auto map = [&](std::byte* at, u64 offset, u64 bytes) {
+        return mmap(at, bytes, protection, MAP_SHARED | MAP_FIXED, file.fd.get(), static_cast<off_t>(offset)) != MAP_FAILED &&
+               madvise(at, bytes, MADV_DONTFORK) == 0;  // a child must not keep our locks alive
+    };
+    if (!map(base_, 0, h.total_bytes) || (mirrored && !map(base_ + h.total_bytes, h.data_offset, h.data_bytes))) {
+        const int error = errno;
+        munmap(base_, bytes_);
+        throw_errno(Errc::system, file.name + ": cannot map " + number(bytes_) + " bytes", error);
+    }
+    guarded_ = guard_mapping(base_, bytes_, page);
+    ring_ = make_ring(geometry_of(h), base_ + h.lines_offset, base_ + h.entries_offset, base_ + h.words_offset,
+                      h.times_offset ? base_ + h.times_offset : nullptr, base_ + h.data_offset);
+}
+
+Mapping::~Mapping() {
+    if (!guarded_) return;
+    release_guard(guarded_);
+    munmap(base_, bytes_);
+}
+
+bool try_lock(int fd, u64 byte, u64 count) noexcept {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(byte);
+    lock.l_len = static_cast<off_t>(count);
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+void unlock(int fd, u64 byte, u64 count) noexcept {
+    struct flock lock {};
+    lock.l_type = F_UNLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(byte);
+    lock.l_len = static_cast<off_t>(count);
+    fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+bool locked(int fd, u64 byte, u64 count) noexcept {
+    struct flock lock {};
+    lock.l_type = F_RDLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(byte);
+    lock.l_len = static_cast<off_t>(count);
+    return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+}
+
+}  // namespace detail
+
+using namespace detail;
+
+namespace {
+
+// Marks the ring removed and takes its name away. `forced`: somebody may be attached. False if the
+// name means another file by now.
+bool remove_file(const SegmentFile& file, bool forced) {
+    // Whoever removes holds the removal byte; whoever is attached holds its entry's.
+    if (!try_lock(file.fd.get(), lock_removal)) throw Error(Errc::in_use, file.name + ": being removed by another process");
+    if (!forced && !try_lock(file.fd.get(), lock_entries, max_participants)) throw Error(Errc::in_use, file.name + ": in use");
+    struct stat now {};
+    if (lstat(file.path.c_str(), &now) != 0 || id_of(now) != id_of(file.stat)) return false;
+    {
+        const Mapping mapping(file, Access::attach);
+        const Ring& ring = mapping.ring();
+        ring.lines->events.state.store(state_removed, std::memory_order_release);
+        for (WaitWord* word : {&ring.lines->data_wait, &ring.lines->room_wait}) {
+            word->value.fetch_or(wait_attention, std::memory_order_seq_cst);
+            wake_all(*word);
+        }
+    }
+    if (unlink(file.path.c_str()) != 0 && errno != ENOENT) {
+        const int error = errno;
+        throw_errno(error == EACCES || error == EPERM ? Errc::permission : Errc::system, file.name + ": cannot remove it", error);
+    }
+    return true;
+}
+
+bool marked_removed(const SegmentFile& file) {
+    const Mapping mapping(file, Access::look);
+    return mapping.ring().lines->events.state.load(std::memory_order_acquire) == state_removed;
+}
+
+std::string policy_text(const Header& h) {
+    return number(h.capacity) + " slots of " + number(h.requested_slot_size) + " bytes" + (h.incompatible & feature_fixed ? ", fixed" : "") +
+           (h.incompatible & feature_one_producer ? ", one producer" : ", many producers") + (h.incompatible & feature_one_consumer ? ", one consumer" : ", many consumers") +
+           (h.incompatible & feature_timestamps ? ", timestamps" : "") + ", longest message " + number(h.max_message) + ", " + number(h.participants) + " participants" +
+           (h.record_bytes ? ", with a record layout" : "");
+}
+
+void require_same(const SegmentFile& there, const Header& wanted, const Options& options) {
+    const Header& h = there.header;
+    if (h.capacity != wanted.capacity || h.requested_slot_size != wanted.requested_slot_size || h.incompatible != wanted.incompatible || h.max_message != wanted.max_message ||
+        h.participants != wanted.participants || there.record != options.record)
+        throw Error(Errc::other_geometry, there.name + ": exists with another geometry: found " + policy_text(h) + "; expected " + policy_text(wanted));
+}
+
+}  // namespace
+
+void create(std::string_view name, const Options& options) {
+    const std::string checked = checked_name(name), path = file_of(checked);
+    const Header wanted = header_for(options);
+    Fd fd;
+    // Somebody else may remove or create at any moment: try again, but not for ever.
+    for (int tries = 0; tries < 100; ++tries) {
+        if (options.if_exists != IfExists::fail || tries > 0) {
+            try {
+                const SegmentFile there = open_segment(checked, Access::attach);
+                if (marked_removed(there)) {  // its remover was killed before it took the name away
+                    remove_file(there, true);
+                } else if (options.if_exists == IfExists::fail) {
+                    throw Error(Errc::exists, checked + ": exists already");
+                } else if (options.if_exists == IfExists::keep || options.if_exists == IfExists::reopen) {
+                    require_same(there, wanted, options);
+                    if (options.if_exists == IfExists::reopen) {
+                        const Mapping mapping(there, Access::attach);
+                        mapping.ring().lines->write_position.value.fetch_and(~end_bit, std::memory_order_acq_rel);
+                        wake_all(mapping.ring().lines->data_wait);
+                    }
+                    return;
+                } else {
+                    remove_file(there, options.if_exists == IfExists::replace_force);
+                }
+            } catch (const Error& error) {
+                if (error.code() != Errc::no_such_ring) throw;
+            }
+        }
+        Header header{};
+        if (!fd) fd = make_unnamed(wanted, options, path, header);
+        const int error = give_name(fd.get(), path);
+        if (error == 0) return;
+        if (error != EEXIST) throw_errno(error == EACCES || error == EROFS ? Errc::permission : Errc::system, checked + ": cannot give it its name", error);
+        if (options.if_exists == IfExists::fail && tries == 0) {
+            // Only a removed ring is out of the way; anything else, a ring or not, exists.
+            try {
+                if (marked_removed(open_segment(checked, Access::attach))) continue;
+            } catch (const Error& other) {
+                if (other.code() == Errc::no_such_ring) continue;
+            }
+            throw Error(Errc::exists, checked + ": exists already", EEXIST);
+        }
+    }
+    throw Error(Errc::system, checked + ": other processes keep creating and removing it");
+}
+
+void remove(std::string_view name, bool force) {
+    try {
+        const SegmentFile file = open_segment(name, Access::attach);
+        remove_file(file, force);
+    } catch (const Error& error) {
+        const bool unreadable = error.code() == Errc::not_a_ring || error.code() == Errc::other_version || error.code() == Errc::corrupt;
+        if (!force || !unreadable) throw;
+        const std::string path = path_of(name);
+        struct stat there {};
+        if (lstat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) throw;
+        if (unlink(path.c_str()) != 0) throw_errno(errno == EACCES || errno == EPERM ? Errc::permission : Errc::system, path, errno);
+    }
+}
+
+}  // namespace shmq

@@ -1,0 +1,83 @@
+// Name <-> mapped, validated memory: make, open, mark removed, take the name away.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <shmq/shmq.hpp>
+
+#include "sigbus.hpp"
+
+namespace shmq::detail {
+
+// A file descriptor that closes itself.
+class Fd {
+public:
+    explicit Fd(int fd = -1) noexcept : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        if (this != &other) {
+            reset();
+            fd_ = std::exchange(other.fd_, -1);
+        }
+        return *this;
+    }
+    ~Fd() { reset(); }
+    int get() const noexcept { return fd_; }
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+    int release() noexcept { return std::exchange(fd_, -1); }
+    void reset() noexcept;
+
+private:
+    int fd_;
+};
+
+// Which file: what is compared to notice a removal or a replacement.
+struct FileId {
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool operator==(const FileId&) const = default;
+};
+inline FileId id_of(const struct stat& s) noexcept { return {s.st_dev, s.st_ino}; }
+
+enum class Access { look, attach };
+
+// An opened, not yet mapped segment: the header copied out and checked against the file.
+struct SegmentFile {
+    std::string name, path;
+    Fd fd;
+    struct stat stat{};
+    Header header{};
+    std::string record;
+};
+// Throws no_such_ring, permission, not_a_ring, other_version, corrupt, ...
+SegmentFile open_segment(std::string_view name, Access access);
+
+// A mapped segment, both halves of the mirror, not inherited by children. Keeps the description that
+// it was mapped through alive, and with it that description's locks.
+class Mapping {
+public:
+    Mapping() = default;
+    Mapping(const SegmentFile& file, Access access);
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    ~Mapping();
+    const Ring& ring() const noexcept { return ring_; }
+    void tell(std::atomic<u32>* alert) noexcept { guarded_->alert.store(alert); }
+
+private:
+    std::byte* base_ = nullptr;
+    std::size_t bytes_ = 0;
+    Guarded* guarded_ = nullptr;
+    Ring ring_;
+};
+
+[[noreturn]] void throw_errno(Errc code, const std::string& what, int error);
+
+// Kernel locks on single bytes, owned by the open file description.
+bool try_lock(int fd, u64 byte, u64 count = 1) noexcept;
+void unlock(int fd, u64 byte, u64 count = 1) noexcept;
+// Is any of these bytes locked for writing by another description? Reading locks do not count: a
+// reader must not be able to look alive.
+bool locked(int fd, u64 byte, u64 count = 1) noexcept;
+
+}  // namespace shmq::detail

@@ -1,0 +1,40 @@
+// The handles: what shmq.hpp declares, on top of an Attachment.
+#include <shmq/shmq.hpp>
+
+#include "participants.hpp"
+
+namespace shmq {
+namespace detail {
+
+void AttachmentDelete::operator()(Attachment* attachment) const noexcept { delete attachment; }
+
+template <class Core>
+Core* core_of(Attachment& attachment) noexcept {
+    if constexpr (std::is_same_v<Core, ProducerCore>) return attachment.producer();
+    else return attachment.consumer();
+}
+
+}  // namespace detail
+
+template <class Core>
+Handle<Core>::Handle(detail::AttachmentPtr attachment) : attachment_(std::move(attachment)), core_(detail::core_of<Core>(*attachment_)) {}
+template <class Core>
+std::string_view Handle<Core>::record() const noexcept { return attachment_->record(); }
+template <class Core>
+std::uint64_t Handle<Core>::producers_attached() const noexcept { return attachment_->producers_attached(); }
+template <class Core>
+std::uint64_t Handle<Core>::producers_ever() const noexcept { return attachment_->producers_ever(); }
+template <class Core>
+std::uint64_t Handle<Core>::producers_ended_badly() const noexcept { return attachment_->producers_ended_badly(); }
+template <class Core>
+void Handle<Core>::leave_badly() noexcept { attachment_->leave_badly(); }
+
+template class Handle<detail::ProducerCore>;
+template class Handle<detail::ConsumerCore>;
+
+Producer::Producer(std::string_view name, const AttachOptions& options)
+    : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_producer, options))) {}
+Consumer::Consumer(std::string_view name, const AttachOptions& options)
+    : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_consumer, options))) {}
+
+}  // namespace shmq

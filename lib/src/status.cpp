@@ -1,0 +1,93 @@
+// Looking at a ring from outside: read-only, no locks taken, nothing disturbed. Every figure is of a
+// moment, and nothing found in the segment is trusted further than its bounds.
+#include <shmq/shmq.hpp>
+
+#include <algorithm>
+
+#include "names.hpp"
+#include "segment.hpp"
+
+namespace shmq {
+
+using namespace detail;
+
+namespace {
+
+// Whole messages that are committed and not yet consumed.
+u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept {
+    if (to - from > ring.slots) return 0;
+    u64 count = 0;
+    for (u64 p = from; p < to;) {
+        const u64 word = ring.word(p).load(std::memory_order_acquire);
+        const u64 size = ring.length_at(p);
+        const bool message = ring.age(word, p) == 0 && (word_state(word) == word_ready || word_state(word) == word_done) && ring.bounded(size);
+        count += message && word_state(word) == word_ready;
+        p += message && !ring.fixed ? ring.slots_for(size) : 1;
+    }
+    return count;
+}
+
+}  // namespace
+
+Status stat(std::string_view name) {
+    const SegmentFile file = open_segment(name, Access::look);
+    const Mapping mapping(file, Access::look);
+    const Ring& ring = mapping.ring();
+    const Header& h = file.header;
+    Lines& lines = *ring.lines;
+
+    Status s{};
+    s.name = file.name;
+    s.path = file.path;
+    s.record = file.record;
+    s.fixed = ring.fixed;
+    s.timestamps = ring.timestamps;
+    s.producers = ring.one_producer ? one : many;
+    s.consumers = ring.one_consumer ? one : many;
+    s.waiting = static_cast<Waiting>(h.waiting);
+    s.slots = h.capacity, s.physical_slots = h.slots, s.slot_size = h.requested_slot_size, s.max_message = h.max_message, s.segment_bytes = h.total_bytes;
+    s.created_ns = h.created_ns, s.id[0] = h.id[0], s.id[1] = h.id[1];
+    s.creator_pid = h.creator_pid, s.creator_uid = h.creator_uid, s.creator_gid = h.creator_gid;
+    s.max_participants = h.participants, s.format_version = h.version;
+    s.mode = file.stat.st_mode & 07777, s.owner = file.stat.st_uid, s.group = file.stat.st_gid;
+
+    s.producers_ended_badly = lines.events.producers_ended_badly.load(std::memory_order_acquire);
+    s.consumers_ended_badly = lines.events.consumers_ended_badly.load(std::memory_order_acquire);
+    const u32 used = std::min(lines.events.entries_used.load(std::memory_order_acquire), ring.participants);
+    for (u32 i = 0; i < used; ++i) {
+        const Entry& entry = ring.entries[i];
+        const auto of = [](const auto& field) { return field.load(std::memory_order_relaxed); };
+        const u32 role = entry.role.load(std::memory_order_acquire);
+        Participant p{};
+        p.entry = i, p.generation = of(entry.generation), p.pid = of(entry.pid), p.uid = of(entry.uid), p.role = static_cast<Role>(role <= role_watcher ? role : role_none);
+        p.alive = p.role != role_none && locked(file.fd.get(), lock_entries + i);
+        p.start_time = of(entry.start_time), p.attached_ns = of(entry.attached_ns), p.active_ns = of(entry.active_ns);
+        const bool pushes = p.role == role_producer;
+        p.messages = pushes ? of(entry.pushed) - of(entry.pushed_before) : of(entry.popped) - of(entry.popped_before);
+        p.bytes = ring.fixed ? p.messages * ring.slot_size : pushes ? of(entry.pushed_bytes) - of(entry.pushed_bytes_before) : of(entry.popped_bytes) - of(entry.popped_bytes_before);
+        p.redelivered = of(entry.redelivered) - of(entry.redelivered_before);
+        p.abandoned = of(entry.abandoned) - of(entry.abandoned_before), p.lost = of(entry.lost) - of(entry.lost_before);
+        const u64 claim = entry.claim_position.load(std::memory_order_acquire);
+        if (claim != no_position) p.holds_position = claim, p.holds_slots = of(entry.claim_slots);
+        s.pushed += of(entry.pushed), s.popped += of(entry.popped);
+        s.redelivered += of(entry.redelivered), s.abandoned += of(entry.abandoned), s.lost += of(entry.lost);
+        s.active_ns = std::max(s.active_ns, p.active_ns);
+        if (p.role == role_none) continue;
+        s.readers += p.alive && p.role == role_consumer;
+        s.writers += p.alive && p.role == role_producer;
+        if (!p.alive && p.role == role_producer) ++s.producers_ended_badly;
+        if (!p.alive && p.role == role_consumer) ++s.consumers_ended_badly;
+        s.participants.push_back(p);
+    }
+
+    s.free_position = lines.free_position.value.load(std::memory_order_acquire);
+    s.read_position = lines.read_position.value.load(std::memory_order_acquire);
+    const u64 w = lines.write_position.value.load(std::memory_order_acquire);
+    s.write_position = w & ~end_bit;
+    s.used = ring.pending();
+    s.messages = count_messages(ring, s.free_position, s.write_position);
+    s.state = lines.events.state.load(std::memory_order_acquire) == state_removed ? RingState::removed : w & end_bit ? RingState::ended : RingState::open;
+    return s;
+}
+
+}  // namespace shmq

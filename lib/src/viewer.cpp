@@ -1,0 +1,83 @@
+// Reading without consuming: copy, then check that what was copied had not been freed meanwhile.
+#include <shmq/shmq.hpp>
+
+#include "segment.hpp"
+
+namespace shmq {
+
+using namespace detail;
+
+struct Viewer::State {
+    explicit State(std::string_view name) : file(open_segment(name, Access::look)), mapping(file, Access::look) { mapping.tell(&alert); }
+    std::atomic<u32> alert{0};  // a truncated ring has no more messages
+    SegmentFile file;
+    Mapping mapping;
+    u64 next = 0;
+
+    const Ring& ring() const noexcept { return mapping.ring(); }
+    u64 oldest() const noexcept { return ring().lines->free_position.value.load(std::memory_order_acquire); }
+    u64 end() const noexcept { return ring().lines->write_position.value.load(std::memory_order_acquire) & ~end_bit; }
+
+    struct Found {
+        u64 position, word, size;
+    };
+    // The next committed message at or after p; steps over holes, and over what is done.
+    bool find(u64 p, Found& found) const noexcept {
+        for (u64 to = end(); p < to && to - p <= ring().slots;) {
+            const u64 word = ring().word(p).load(std::memory_order_acquire);
+            const u64 size = ring().length_at(p);
+            const bool message = ring().age(word, p) == 0 && ring().bounded(size) && (word_state(word) == word_ready || word_state(word) == word_done);
+            if (message && word_state(word) == word_ready) {
+                found = {p, word, size};
+                return true;
+            }
+            p += message && !ring().fixed ? ring().slots_for(size) : 1;
+        }
+        return false;
+    }
+    u64 after(const Found& found) const noexcept { return found.position + (ring().fixed ? 1 : ring().slots_for(found.size)); }
+};
+
+Viewer::Viewer(std::string_view name) : state_(std::make_unique<State>(name)) { rewind(); }
+Viewer::Viewer(Viewer&&) noexcept = default;
+Viewer& Viewer::operator=(Viewer&&) noexcept = default;
+Viewer::~Viewer() = default;
+
+bool Viewer::next(std::vector<std::byte>& message, Info& info) {
+    State& s = *state_;
+    const Ring& ring = s.ring();
+    State::Found found{};
+    for (u64 p = s.next;;) {
+        p = std::max(p, s.oldest());
+        if (!s.find(p, found)) return false;
+        const std::byte* const at = ring.slot(found.position);
+        message.assign(at + ring.prefix, at + ring.prefix + found.size);
+        info = {found.position, 0, word_attempt(found.word) != 0};
+        if (ring.timestamps) {
+            if (ring.fixed) info.time_ns = ring.times[found.position & ring.mask].load(std::memory_order_relaxed);
+            else std::memcpy(&info.time_ns, at + message_header_bytes, sizeof info.time_ns);
+        }
+        if (s.alert.load(std::memory_order_relaxed)) throw Error(Errc::corrupt, s.file.name + ": the ring was truncated");
+        std::atomic_thread_fence(std::memory_order_acquire);
+        p = found.position;
+        if (s.oldest() <= p && (ring.word(p).load(std::memory_order_relaxed) & word_lap_mask) == ring.lap_tag(p)) break;
+        ++p;  // it was consumed and its room is being used again
+    }
+    s.next = s.after(found);
+    return true;
+}
+
+void Viewer::rewind() { state_->next = state_->oldest(); }
+
+void Viewer::to_newest() {
+    State& s = *state_;
+    State::Found found{};
+    u64 p = s.oldest(), newest = p;
+    while (s.find(p, found)) newest = found.position, p = s.after(found);
+    s.next = newest;
+}
+
+std::string_view Viewer::record() const noexcept { return state_->file.record; }
+bool Viewer::fixed() const noexcept { return state_->ring().fixed; }
+
+}  // namespace shmq
