@@ -126,21 +126,25 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
     const auto look = [&](bool thorough) noexcept {
         for (;;) {
             if (const Outcome outcome = look_for_room(n, thorough); outcome != Outcome::ok) return outcome;
-            if (take(n)) return Outcome::ok;
+            if (take(n)) {
+                touch();
+                return Outcome::ok;
+            }
             withdraw();
         }
     };
-    const Outcome outcome = look(false);
-    if (outcome == Outcome::ok) touch();
-    if (outcome != Outcome::full || deadline == no_wait) return outcome;
-
-    Waiter waiter(*this, deadline, Outcome::full);
+    const auto seen_free = [&]() noexcept { return ring_.lines->free_position.value.load(std::memory_order_acquire); };  // O2: pairs with P2
     const auto poll = [&]() noexcept {
-        const u64 t = ring_.lines->write_position.value.load(std::memory_order_relaxed);
-        return static_cast<std::int64_t>(t + n - ring_.lines->free_position.value.load(std::memory_order_relaxed) - ring_.capacity) <= 0 || t & end_bit;
+        const u64 t = ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed);
+        return static_cast<std::int64_t>(t + n - seen_free() - ring_.capacity) <= 0;
     };
-    const Outcome waited = waiter.wait(poll, look, [&]() noexcept -> WaitWord& { return ring_.lines->room_wait; });
-    if (waited == Outcome::ok) touch();
+    const auto quick = [&]() noexcept {
+        if (limit_ == 0) return false;  // never looked, or told to stop
+        limit_ = seen_free() + ring_.capacity;
+        return take(n);
+    };
+    Waiter waiter(*this, deadline, Outcome::full);
+    const Outcome waited = waiter.wait(poll, quick, look, [&]() noexcept -> WaitWord& { return ring_.lines->room_wait; });
     if (waited == Outcome::ok && waiter.woken() && !ring_.one_producer) {
         // Others may still sleep, and the wake that came was for one.
         ring_.lines->room_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
@@ -325,6 +329,7 @@ Outcome ConsumerCore::look_at_read_position() noexcept {
         if (ring_.ready(word, h)) {
             const u64 size = ring_.length_at(h);
             if (ring_.bounded(size) && static_cast<std::int64_t>(w - h) >= static_cast<std::int64_t>(ring_.fixed ? 1 : ring_.slots_for(size))) {
+                ready_until_ = h;  // whatever was believed before
                 if (read()) return Outcome::ok;
                 withdraw();
                 continue;
@@ -362,7 +367,8 @@ Outcome ConsumerCore::look(bool thorough) noexcept {
         fast_ = false;
         return standing;
     }
-    if (!std::exchange(fast_, true) && take_over()) return Outcome::ok;  // first, so that order is kept where it can be
+    if (!fast_ && take_over()) return Outcome::ok;  // all of it first, so that order is kept where it can be
+    fast_ = true;
     Outcome outcome = look_at_read_position();
     if (outcome != Outcome::empty) {
         if (outcome != Outcome::ok) {
@@ -386,21 +392,21 @@ Outcome ConsumerCore::look(bool thorough) noexcept {
 
 Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
     withdraw();  // an attempt that failed may have left its announcement
-    const auto look = [&](bool thorough) noexcept { return this->look(thorough); };
-    const Outcome outcome = look(false);
-    if (outcome == Outcome::ok) touch();
-    if (outcome != Outcome::empty || deadline == no_wait) return outcome;
-
-    Waiter waiter(*this, deadline, Outcome::empty);
+    const auto look = [&](bool thorough) noexcept {
+        const Outcome outcome = this->look(thorough);
+        if (outcome == Outcome::ok) touch();
+        return outcome;
+    };
     const auto poll = [&]() noexcept {
         const u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
         return ring_.age(ring_.word(h).load(std::memory_order_relaxed), h) >= 0;
     };
+    const auto quick = [&]() noexcept { return read(); };
+    Waiter waiter(*this, deadline, Outcome::empty);
     // With the stream ended nothing more will come: what is waited for is that others finish, and that
     // is told where room is told.
     const auto word = [&]() noexcept -> WaitWord& { return ring_.ended() ? ring_.lines->room_wait : ring_.lines->data_wait; };
-    const Outcome waited = waiter.wait(poll, look, word);
-    if (waited == Outcome::ok) touch();
+    const Outcome waited = waiter.wait(poll, quick, look, word);
     if (waited == Outcome::ok && waiter.woken() && !ring_.one_consumer) {
         ring_.lines->data_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
         const u64 next = position_ + held_slots_;
@@ -468,16 +474,16 @@ void ConsumerCore::commit_out_of_order(u64 position) noexcept {
 Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t messages) noexcept {
     auto& free_position = ring_.lines->free_position.value;
     u64 bytes = 0;
-    const bool oldest = free_position.load(std::memory_order_relaxed) == position;
+    // Where some were released singly, others may move free_position meanwhile: only words will do.
+    const bool oldest = !released_ && free_position.load(std::memory_order_acquire) == position;
     if (!oldest || !ring_.fixed) {
-        for (u64 p = position, end = position + slots; p < end;) {
+        for (u64 p = position, end = position + slots; (p = first_held(p, end)) < end;) {
             const u64 size = ring_.length_at(p);
             if (!ring_.bounded(size)) break;  // forged since it was claimed
-            const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
             const u64 word = ring_.word(p).load(std::memory_order_relaxed);
-            if (word_state(word) == word_ready) bytes += size;
+            bytes += size;
             if (!oldest) ring_.word(p).store((word & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
-            p += n;
+            p += ring_.fixed ? 1 : ring_.slots_for(size);
         }
     }
     if (oldest) free_position.store(position + slots, std::memory_order_release);  // COMMIT of all. P2: pairs with O2
@@ -485,6 +491,26 @@ Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t message
     if (!oldest || finished(position + slots)) advance_free(ring_);
     count(messages - std::min<u64>(released_, messages), bytes);
     return done();
+}
+
+// What was released singly may be freed by anybody and its room be used again, so its length is
+// believed only if it is not freed after.
+u64 ConsumerCore::first_held_slowly(u64 p, u64 end) const noexcept {
+    while (p < end) {
+        const bool held = ring_.ready(ring_.word(p).load(std::memory_order_acquire), p);
+        const u64 size = ring_.length_at(p);
+        std::atomic_thread_fence(std::memory_order_acquire);
+        const u64 f = ring_.lines->free_position.value.load(std::memory_order_acquire);
+        if (static_cast<std::int64_t>(f - p) > 0) {
+            p = f;
+        } else if (held) {
+            return p;
+        } else {
+            if (!ring_.bounded(size)) return end;  // forged
+            p += ring_.fixed ? 1 : ring_.slots_for(size);
+        }
+    }
+    return std::min(p, end);
 }
 
 void ConsumerCore::release_in_batch(u64 position, u64 size) noexcept {

@@ -2,7 +2,6 @@
 
 #include <linux/futex.h>
 #include <linux/membarrier.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,12 +87,9 @@ bool Waiter::sleep(WaitWord& word, u32 value) const noexcept {
     return futex(word.value, FUTEX_WAIT_BITSET, value, &until, bit_sleeper) == 0;
 }
 
+// The CPUs that are there, not those this process may use: the other side may be pinned elsewhere.
 bool Waiter::spinning_helps() noexcept {
-    static const bool several = [] {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        return sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) > 1;
-    }();
+    static const bool several = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     return several;
 }
 

@@ -35,19 +35,19 @@ inline void pause_briefly() noexcept {
 }
 
 // Waits until look() answers something other than `pending`.
-//   poll()         cheap: is it worth looking? Called in a tight loop while spinning.
-//   look(thorough) thorough: after the cap, when the name and the dead are looked at too.
+//   poll()         may it be worth looking? Reads one line that the other side writes, and no other.
+//   quick()        does what was waited for if it can be done at once; true: done.
+//   look(thorough) the whole look; thorough: after the cap, when the name and the dead are looked at too.
 //   word()         where to sleep; it may change with what is waited for.
 class Waiter {
 public:
     Waiter(Core& core, Deadline deadline, Outcome pending) noexcept : core_(core), deadline_(deadline), pending_(pending) {}
 
-    template <class Poll, class Look, class Word>
-    Outcome wait(Poll poll, Look look, Word word) noexcept {
-        if (core_.waiting_ == Waiting::spin) return spin_for_ever(poll, look);
-        if (core_.waiting_ == Waiting::adaptive) {
-            if (const Outcome outcome = spin_briefly(poll, look); outcome != pending_) return outcome;
-        }
+    template <class Poll, class Quick, class Look, class Word>
+    Outcome wait(Poll poll, Quick quick, Look look, Word word) noexcept {
+        if (deadline_ != no_wait && core_.waiting_ != Waiting::block && spin_briefly(poll, quick)) return Outcome::ok;
+        if (const Outcome outcome = look(false); outcome != pending_ || deadline_ == no_wait) return outcome;
+        if (core_.waiting_ == Waiting::spin) return spin_for_ever(poll, quick, look);
         for (;;) {
             if (const Outcome outcome = give_up(); outcome != Outcome::ok) return outcome;
             WaitWord& at = word();
@@ -65,32 +65,32 @@ public:
     bool woken() const noexcept { return woken_; }
 
 private:
-    template <class Poll, class Look>
-    Outcome spin_briefly(Poll poll, Look look) noexcept {
-        if (!spinning_helps()) return pending_;
+    template <class Poll, class Quick>
+    bool spin_briefly(Poll poll, Quick quick) noexcept {
+        if (!spinning_helps()) return false;
         u32& budget = core_.spin_;
         if (budget == 0) budget = longest_spin;
         for (u32 i = 0; i < budget; ++i) {
             if (poll()) {
-                if (const Outcome outcome = look(false); outcome != pending_) {
-                    budget = budget * 2 < longest_spin ? budget * 2 : longest_spin;
-                    return outcome;
-                }
+                if (!quick()) return false;
+                budget = budget * 2 < longest_spin ? budget * 2 : longest_spin;
+                return true;
             }
-            if (i > hot_spin) pause_briefly();
+            pause_briefly();
         }
         budget = budget / 2 > shortest_spin ? budget / 2 : shortest_spin;
-        return pending_;
+        return false;
     }
-    template <class Poll, class Look>
-    Outcome spin_for_ever(Poll poll, Look look) noexcept {
+    template <class Poll, class Quick, class Look>
+    Outcome spin_for_ever(Poll poll, Quick quick, Look look) noexcept {
         auto next_thorough = Clock::now() + sleep_cap;
         for (;;) {
             for (u32 i = 0; i < 4096; ++i) {
                 if (poll()) {
-                    if (const Outcome outcome = look(false); outcome != pending_) return outcome;
+                    if (quick()) return Outcome::ok;
+                    break;
                 }
-                if (i > hot_spin) pause_briefly();
+                pause_briefly();
             }
             if (const Outcome outcome = give_up(); outcome != Outcome::ok) return outcome;
             const auto now = Clock::now();
@@ -105,7 +105,7 @@ private:
     static bool spinning_helps() noexcept;
 
     // In polls: the longest spin is about what a sleep and a wake across cores cost, some 20 us.
-    static constexpr u32 hot_spin = 64, shortest_spin = 64, longest_spin = 1024;
+    static constexpr u32 shortest_spin = 64, longest_spin = 1024;
 
     Core& core_;
     Deadline deadline_;

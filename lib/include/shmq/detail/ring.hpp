@@ -491,6 +491,9 @@ public:
     }
     Outcome release_batch(u64 position, u64 slots, std::size_t messages) noexcept;
     void release_in_batch(u64 position, u64 size) noexcept;
+    // Of a batch, the first message at or behind p that was not released singly.
+    u64 first_held(u64 p, u64 end) const noexcept { return released_ ? first_held_slowly(p, end) : p; }
+    u64 first_held_slowly(u64 p, u64 end) const noexcept;
     void hand_back() noexcept;
 
 private:
@@ -502,10 +505,10 @@ private:
         if (!fast_) [[unlikely]] return false;
         u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
         for (;;) {
-            const u64 word = ring_.word(h).load(std::memory_order_acquire);  // O1: pairs with P1
-            if (!ring_.ready(word, h)) return false;
+            // h may be stale, then it is below ready_until_ too, and the CAS fails.
+            if (static_cast<std::int64_t>(ready_until_ - h) <= 0 && !look_ahead(h)) return false;
             const u64 size = ring_.length_at(h);
-            if (!ring_.bounded(size)) [[unlikely]] return false;  // stale h, or corrupt: look_slowly tells
+            if (!ring_.bounded(size)) [[unlikely]] return false;  // stale h, or corrupt: look() tells
             const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
             announce(h, n);
             if (ring_.one_consumer) {
@@ -514,17 +517,38 @@ private:
             } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, h + n, std::memory_order_acq_rel, std::memory_order_relaxed)) {
                 continue;  // P5 as well
             }
-            hold(h, size, word, n);
+            // What was never claimed is at its first attempt.
+            hold(h, size, ring_.lap_tag(h) | word_ready, n);
             return true;
         }
     }
+    // How far is everything READY? Remembered, so that a burst is found by one visit to a line of words
+    // that its producer is writing: looking at it for each message would make the two fight for it. A
+    // word that was READY at or above read_position stays so until a consumer claims it.
+    bool look_ahead(u64 h) noexcept {
+        u64 p = h;
+        for (u32 i = 0; i < burst; ++i) {
+            if (!ring_.ready(ring_.word(p).load(std::memory_order_acquire), p)) break;  // O1: pairs with P1
+            const u64 size = ring_.length_at(p);
+            if (!ring_.bounded(size)) [[unlikely]] break;
+            p += ring_.fixed ? 1 : ring_.slots_for(size);
+        }
+        if (p == h) return false;
+        // If h was stale, lengths on the way may have been another message's: believe nothing.
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (!ring_.one_consumer && ring_.lines->read_position.value.load(std::memory_order_relaxed) != h) p = h;
+        ready_until_ = p;
+        return true;
+    }
+    static constexpr u32 burst = 32;
     void hold(u64 position, u64 size, u64 word, u64 slots) noexcept {
         position_ = position, size_ = size, word_ = word, held_slots_ = slots, released_ = 0;
     }
 
     void commit(u64 position, u64 slots) noexcept {
         auto& free_position = ring_.lines->free_position.value;
-        if (free_position.load(std::memory_order_relaxed) == position) [[likely]] {
+        // Acquire: what others released before goes on being released by our store.
+        if (free_position.load(std::memory_order_acquire) == position) [[likely]] {
             free_position.store(position + slots, std::memory_order_release);  // COMMIT. P2: pairs with O2
             withdraw();
             if (!ring_.one_consumer && finished(position + slots)) [[unlikely]] advance_free(ring_);
@@ -557,6 +581,7 @@ private:
     u64 position_ = 0, size_ = 0, word_ = 0, held_slots_ = 0;  // what is held
     u64 released_ = 0;   // of a batch, one by one
     u64 next_ = 0;       // one consumer: read_position
+    u64 ready_until_ = 0;
     bool fast_ = false;  // false: look first for what a dead consumer left
     u64 searched_ = no_position;  // where a look at the registers last found a live owner,
     Deadline searched_at_{};      //  and when: asking the kernel again at once would not help
@@ -600,7 +625,7 @@ inline void Batch::hand_back() noexcept {
     if (core_) [[unlikely]] std::exchange(core_, nullptr)->hand_back();
 }
 inline void Batch::iterator::load() noexcept {
-    if (!core_ || position_ == end_) return;
+    if (!core_ || (position_ = core_->first_held(position_, end_)) == end_) return;
     const auto& ring = core_->ring();
     const auto word = ring.word(position_).load(std::memory_order_relaxed);
     // Bounded once more: a hostile peer may have changed it since the batch was claimed.

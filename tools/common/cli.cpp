@@ -1,0 +1,414 @@
+#include "common/cli.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <numeric>
+
+namespace {
+
+const char* tool_name = "shmq";
+bool printed = false;
+
+struct Finished {};  // --help or --version has been printed
+
+// What the user meant by an option that is not there: a beginning of one, or one with few letters wrong.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]++;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+// A descriptor that is closed at the start would be given to the next file opened: a ring, say, which
+// then receives what is meant for stdout. One that can do nothing takes its place: EBADF, as before.
+void occupy_standard_descriptors() noexcept {
+    for (int fd = 0; fd <= 2; ++fd)
+        if (fcntl(fd, F_GETFD) < 0) open("/", O_PATH);
+}
+
+Failure stdout_failure(int error) { return Failure(Exit::io, fmt::format("stdout: {}", std::strerror(error))); }
+
+// What was written may still be refused when it is closed: a quota, a network file system.
+void close_stdout() {
+    if (printed && close(STDOUT_FILENO) != 0 && errno != EINTR) throw stdout_failure(errno);
+}
+
+Exit guarded(int argc, char** argv, Exit (*run)(int, char**)) {
+    try {
+        Exit exit = Exit::ok;
+        try {
+            exit = run(argc, argv);
+        } catch (const Finished&) {
+        }
+        close_stdout();
+        return exit;
+    } catch (const shmq::Error& error) {
+        const std::string_view what = error.what();
+        constexpr std::string_view unknown = ": no such ring";
+        if (!what.ends_with(unknown)) return complain(error);
+        complain(fmt::format("{} (create it with shmq-create {})", what, what.substr(0, what.size() - unknown.size())));
+        return Exit::no_ring;
+    } catch (const std::exception& error) {
+        return complain(error);
+    }
+}
+
+}  // namespace
+
+int guarded_main(const char* tool, int argc, char** argv, Exit (*run)(int, char**)) {
+    tool_name = tool;
+    occupy_standard_descriptors();
+    shmq::install_sigbus_handler();
+    return static_cast<int>(guarded(argc, argv, run));
+}
+
+void print(std::string_view text) {
+    printed = true;
+    while (!text.empty()) {
+        const ssize_t wrote = write(STDOUT_FILENO, text.data(), text.size());
+        if (wrote >= 0) text.remove_prefix(static_cast<std::size_t>(wrote));
+        else if (errno == EPIPE) die_of(SIGPIPE);
+        else if (errno != EINTR) throw stdout_failure(errno);
+    }
+}
+
+void complain(std::string_view message) noexcept {
+    // One write, so that the lines of several processes do not mix; cut rather than allocate.
+    char line[2048];
+    std::size_t size = 0;
+    const auto add = [&](std::string_view part) {
+        for (const char c : part.substr(0, sizeof line - 1 - size)) line[size++] = static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    };
+    add(tool_name);
+    add(": ");
+    add(message);
+    line[size++] = '\n';
+    [[maybe_unused]] const ssize_t wrote = write(STDERR_FILENO, line, size);
+}
+
+Exit complain(const std::exception& error) noexcept {
+    if (dynamic_cast<const std::bad_alloc*>(&error)) {
+        complain("out of memory");
+        return Exit::os;
+    }
+    complain(error.what());
+    if (const auto* ring = dynamic_cast<const shmq::Error*>(&error)) return exit_for(ring->code());
+    const auto* failure = dynamic_cast<const Failure*>(&error);
+    if (!failure) return Exit::os;
+    if (failure->exit() == Exit::usage) {
+        char hint[64];
+        const auto end = fmt::format_to_n(hint, sizeof hint, "Try '{} --help'.\n", tool_name);
+        [[maybe_unused]] const ssize_t wrote = write(STDERR_FILENO, hint, std::min(end.size, sizeof hint));
+    }
+    return failure->exit();
+}
+
+void die_of(int signal) noexcept {
+    ::signal(signal, SIG_DFL);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signal);
+    raise(signal);
+    sigprocmask(SIG_UNBLOCK, &set, nullptr);
+    _exit(128 + signal);
+}
+
+// ---- exit codes ---------------------------------------------------------------------------------
+
+Exit exit_for(shmq::Errc code) noexcept {
+    using enum shmq::Errc;
+    switch (code) {
+        case no_such_ring: return Exit::no_ring;
+        case exists: return Exit::exists;
+        case not_a_ring:
+        case other_version:
+        case other_geometry:
+        case corrupt: return Exit::not_ring;
+        case permission: return Exit::permission;
+        case in_use:
+        case role_taken:
+        case table_full:
+        case removed: return Exit::unavailable;
+        case bad_name:
+        case bad_option: return Exit::usage;
+        case no_room:
+        case unsupported:
+        case system: break;
+    }
+    return Exit::os;
+}
+
+Exit exit_for(shmq::Outcome outcome) noexcept {
+    using enum shmq::Outcome;
+    switch (outcome) {
+        case ok: return Exit::ok;
+        case full:
+        case empty: return Exit::no;
+        case timed_out: return Exit::timed_out;
+        case ended:
+        case removed: return Exit::unavailable;
+        case too_long: return Exit::data;
+        case corrupt: return Exit::not_ring;
+        case interrupted:
+        case forked: break;
+    }
+    return Exit::os;
+}
+
+const char* meaning(Exit exit) noexcept {
+    switch (exit) {
+        case Exit::ok: return "done";
+        case Exit::no: return "the ordinary no";
+        case Exit::usage: return "usage";
+        case Exit::data: return "message too long, or bad data";
+        case Exit::no_ring: return "no such ring";
+        case Exit::unavailable: return "ring ended, in use or removed, role taken, or the peers died";
+        case Exit::os: return "operating system error, no room";
+        case Exit::exists: return "exists already";
+        case Exit::io: return "reading stdin or writing stdout failed";
+        case Exit::not_ring: return "not a ring, other version, other geometry, corrupt";
+        case Exit::permission: return "permission denied";
+        case Exit::timed_out: return "timed out";
+    }
+    return "";
+}
+
+// ---- options ------------------------------------------------------------------------------------
+
+// CLI11 classifies the arguments and keeps the table of options; values are taken as text and parsed
+// here, once it is known that nobody asked for --help.
+struct CommandLine::Parser : CLI::App {
+    struct Taker {
+        CLI::Option* option;
+        std::function<void(const std::string&)> take;
+    };
+    About about;
+    std::vector<Taker> takers;
+
+    explicit Parser(About&& about_) : CLI::App(about_.purpose, about_.tool), about(std::move(about_)) { set_help_flag(); }
+
+    static bool takes_value(const CLI::Option* option) { return option && option->get_items_expected_max() > 0; }
+
+    // The option whose value the next argument is, if this argument is one that needs it.
+    const CLI::Option* open_option(const std::string& argument) const {
+        if (argument.starts_with("--")) {
+            const auto* const option = argument.size() > 2 ? get_option_no_throw(argument) : nullptr;
+            return takes_value(option) ? option : nullptr;
+        }
+        if (!argument.starts_with('-')) return nullptr;
+        for (std::size_t i = 1; i < argument.size(); ++i) {
+            const auto* const option = get_option_no_throw(std::string{'-', argument[i]});
+            if (!option) return nullptr;
+            if (takes_value(option)) return i + 1 == argument.size() ? option : nullptr;
+        }
+        return nullptr;
+    }
+
+    // The arguments, last first as CLI11 wants them, without what it gets wrong: for `--data=` it would
+    // take the next argument; an empty value is meant. Its complaints about values are not for people.
+    std::vector<std::string> arguments(int argc, char** argv) const {
+        std::vector<std::string> result;
+        const CLI::Option* open = nullptr;
+        int i = 1;
+        for (; i < argc; ++i) {
+            std::string argument = argv[i];
+            if (open) {
+                open = nullptr;
+            } else if (argument == "--") {
+                break;
+            } else if (const auto equals = argument.find('='); argument.starts_with("--") && equals != std::string::npos) {
+                const std::string name = argument.substr(0, equals);
+                const auto* const option = get_option_no_throw(name);
+                if (option && !takes_value(option)) throw Failure(Exit::usage, name + " takes no value");
+                if (option && equals + 1 == argument.size()) {
+                    result.push_back(name);
+                    argument.clear();
+                }
+            } else {
+                open = open_option(argument);
+            }
+            result.push_back(std::move(argument));
+        }
+        if (open) throw Failure(Exit::usage, fmt::format("{} needs a value: {}", open->get_name(), open->get_option_text()));
+        for (; i < argc; ++i) result.emplace_back(argv[i]);
+        std::reverse(result.begin(), result.end());
+        return result;
+    }
+
+    [[noreturn]] void unknown(std::string_view argument) const {
+        const std::string name(argument.substr(0, argument.find('=')));
+        std::string nearest;
+        std::size_t best = 3;  // more letters wrong is another word
+        if (name.starts_with("--") && name.size() > 3) {
+            for (const auto* option : get_options()) {
+                for (const std::string& candidate : option->get_lnames()) {
+                    const std::size_t wrong = candidate.starts_with(name.substr(2)) ? 0 : distance(candidate, name.substr(2));
+                    if (wrong < best && wrong < candidate.size() / 2) best = wrong, nearest = candidate;
+                }
+            }
+        }
+        throw Failure(Exit::usage, "unknown option " + name + (nearest.empty() ? "" : " (did you mean --" + nearest + "?)"));
+    }
+
+    // CLI11 leaves the operands, with what it did not know, as the arguments "missing" a place.
+    std::vector<std::string> operands() const {
+        std::vector<std::string> result;
+        for (const auto& [kind, text] : missing_) {
+            if (kind == CLI::detail::Classifier::LONG || kind == CLI::detail::Classifier::SHORT) unknown(text);
+            if (kind == CLI::detail::Classifier::NONE) result.push_back(text);
+        }
+        return result;
+    }
+
+    std::string help_text() const {
+        std::string text = fmt::format("Usage: {} {}\n{}\n\nOptions:\n", about.tool, about.synopsis, about.purpose);
+        for (const auto* option : get_options()) {
+            std::string names = option->get_snames().empty() ? "    " : "-" + option->get_snames()[0] + (option->get_lnames().empty() ? "" : ", ");
+            if (!option->get_lnames().empty()) names += "--" + option->get_lnames()[0];
+            if (takes_value(option)) names += " " + option->get_option_text();
+            const std::string indent = "\n" + std::string(28, ' ');
+            text += fmt::format("  {:<26}{}{}\n", names, names.size() < 26 ? "" : indent, CLI::detail::find_and_replace(option->get_description(), "\n", indent));
+        }
+        text += fmt::format("\nExamples:\n{}\nExit status:\n", about.examples);
+        for (const Exit exit : about.exits) text += fmt::format("  {:>3}  {}\n", static_cast<int>(exit), meaning(exit));
+        return text + fmt::format("\nSee {}(1).\n", about.tool);
+    }
+};
+
+CommandLine::CommandLine(About about, Common& common) : parser_(new Parser(std::move(about))), common_(&common) {}
+CommandLine::~CommandLine() = default;
+
+void CommandLine::flag(const char* names, const char* help, bool& field) { parser_->add_flag(names, field, help); }
+
+void CommandLine::option(const char* names, const char* value, const char* help, std::function<void(const std::string&)> take) {
+    parser_->takers.push_back({parser_->add_option(names, CLI::callback_t{}, help)->take_all()->option_text(value), std::move(take)});
+}
+
+bool CommandLine::given(const char* name) const { return parser_->get_option(name)->count() > 0; }
+
+void CommandLine::at_most_one_of(std::initializer_list<const char*> names) const {
+    const char* first = nullptr;
+    for (const char* name : names) {
+        if (!given(name)) continue;
+        if (first) throw Failure(Exit::usage, fmt::format("{} and {} exclude each other", first, name));
+        first = name;
+    }
+}
+
+std::vector<std::string> CommandLine::read(int argc, char** argv) {
+    parser_->add_flag("-q,--quiet", common_->quiet, "errors only");
+    parser_->add_flag("-v,--verbose", common_->verbose, "one closing summary on stderr");
+    parser_->set_help_flag("-h,--help", "print this help and exit");
+    parser_->set_version_flag("-V,--version", SHMQ_VERSION, "print the version and exit");
+    parser_->allow_extras();
+    try {
+        parser_->parse(parser_->arguments(argc, argv));
+        for (const auto& taker : parser_->takers)
+            for (const std::string& text : taker.option->results()) try {
+                    taker.take(text);
+                } catch (const Failure& failure) {
+                    throw Failure(failure.exit(), taker.option->get_name() + ": " + failure.what());
+                }
+        return parser_->operands();
+    } catch (const CLI::CallForHelp&) {
+        print(parser_->help_text());
+    } catch (const CLI::CallForVersion&) {
+        print(fmt::format("{} {}\n", parser_->about.tool, SHMQ_VERSION));
+    } catch (const CLI::Error& error) {
+        throw Failure(Exit::usage, error.what());
+    }
+    throw Finished();
+}
+
+std::string ring_operand(const std::vector<std::string>& operands) {
+    if (operands.size() > 1) throw Failure(Exit::usage, "extra operand '" + operands[1] + "': found " + std::to_string(operands.size()) + ", expected one NAME");
+    const char* const preset = std::getenv("SHMQ_RING");
+    if (operands.empty() && (!preset || !*preset)) throw Failure(Exit::usage, "missing NAME, and SHMQ_RING is not set");
+    std::string name = operands.empty() ? preset : operands[0];
+    shmq::path_of(name);
+    return name;
+}
+
+// ---- values -------------------------------------------------------------------------------------
+
+void refuse(std::string_view found, std::string_view expected) { throw Failure(Exit::usage, fmt::format("found '{}', expected {}", found, expected)); }
+
+namespace {
+
+bool digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+// The whole number that `text` begins with; the rest stays in `text`.
+std::uint64_t leading_number(std::string_view& text, const char* expected) {
+    const std::string_view all = text;
+    if (text.empty() || !digit(text[0])) refuse(all, expected);
+    if (text.size() > 1 && text[0] == '0' && digit(text[1])) refuse(all, fmt::format("{}, without leading zeros", expected));
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{}) refuse(all, fmt::format("{}, at most {}", expected, std::numeric_limits<std::uint64_t>::max()));
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return value;
+}
+
+}  // namespace
+
+std::uint64_t parse_count(std::string_view text) {
+    constexpr const char* expected = "a whole number";
+    std::string_view rest = text;
+    const std::uint64_t value = leading_number(rest, expected);
+    if (!rest.empty()) refuse(text, expected);
+    return value;
+}
+
+std::uint64_t parse_size(std::string_view text) {
+    constexpr const char* expected = "a number such as 64, 4K (4096) or 4KB (4000)";
+    std::string_view rest = text;
+    std::uint64_t value = leading_number(rest, expected);
+    if (rest.empty()) return value;
+    const auto power = std::string_view("KMGTPE").find(static_cast<char>(rest[0] & ~0x20));
+    const std::string_view unit = rest.substr(1);
+    if (power == std::string_view::npos || !(unit.empty() || unit == "B" || unit == "iB")) refuse(text, expected);
+    for (std::size_t i = 0; i <= power; ++i)
+        if (__builtin_mul_overflow(value, unit == "B" ? 1000u : 1024u, &value)) refuse(text, fmt::format("{}, at most {}", expected, std::numeric_limits<std::uint64_t>::max()));
+    return value;
+}
+
+std::chrono::nanoseconds parse_duration(std::string_view text) {
+    constexpr const char* expected = "a time such as 1.5 (seconds), 20ms, 5us, 2m or 1h";
+    // Only digits and a point may begin it: from_chars would also take a sign, inf and nan.
+    if (text.empty() || !(digit(text[0]) || text[0] == '.')) refuse(text, expected);
+    if (text.size() > 1 && text[0] == '0' && digit(text[1])) refuse(text, fmt::format("{}, without leading zeros", expected));
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+    if (error == std::errc::invalid_argument) refuse(text, expected);
+    constexpr Choice<double> units[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"h", 3600e9}};
+    const std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
+    const auto* const unit = std::ranges::find(units, rest, &Choice<double>::name);
+    if (unit == std::end(units)) refuse(text, expected);
+    const double nanoseconds = std::ceil(value * unit->value);  // up: a wait of a little is not no wait
+    if (error != std::errc{} || !(nanoseconds < 9.2e18)) refuse(text, "a time below 292 years");
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(nanoseconds));
+}
+
+shmq::Waiting parse_waiting(std::string_view text) {
+    static constexpr Choice<shmq::Waiting> choices[] = {{"adaptive", shmq::Waiting::adaptive}, {"block", shmq::Waiting::block}, {"spin", shmq::Waiting::spin}};
+    return choose(text, choices);
+}

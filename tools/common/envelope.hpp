@@ -1,0 +1,8 @@
+// -J: a message in a JSON object of one line, {"data":"..."} or, where it is not UTF-8, {"base64":"..."}.
+// What pop adds (seq, len, ...) push takes back without a word: `pop -J | push -J` works.
+#pragma once
+
+#include "common/framing.hpp"
+
+Cut cut_envelopes(const Framing& framing, const Uncut& input, const Shape& ring, std::vector<shmq::Bytes>& messages);
+bool put_envelope(const Framing& framing, const Item& item, const Shape& ring, Output& out);

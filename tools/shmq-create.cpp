@@ -1,0 +1,128 @@
+// shmq-create: make named rings.
+#include <fmt/format.h>
+#include <grp.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include "common/cli.hpp"
+
+namespace {
+
+struct Config : Common {
+    shmq::Options options;
+    std::optional<std::string> group;
+    std::vector<std::string> names;
+};
+
+struct Type {
+    shmq::Sides producers, consumers;
+};
+
+Type parse_type(std::string_view text) {
+    using shmq::many, shmq::one;
+    static constexpr Choice<Type> types[] = {{"spsc", {one, one}}, {"mpsc", {many, one}}, {"spmc", {one, many}}, {"mpmc", {many, many}}};
+    return choose(text, types);
+}
+
+// As chmod takes it: octal, with or without a leading zero.
+mode_t parse_mode(std::string_view text) {
+    mode_t mode = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+    if (error != std::errc{} || end != text.data() + text.size() || mode > 0777) refuse(text, "an octal mode, 0 to 777");
+    return mode;
+}
+
+std::uint32_t parse_participants(std::string_view text) {
+    const std::uint64_t count = parse_count(text);
+    if (count > std::numeric_limits<std::uint32_t>::max()) refuse(text, "a number, at most " + std::to_string(std::numeric_limits<std::uint32_t>::max()));
+    return static_cast<std::uint32_t>(count);
+}
+
+bool parse_overflow(std::string_view text) {
+    static constexpr Choice<bool> policies[] = {{"block", true}};
+    return choose(text, policies);
+}
+
+Config parse(int argc, char** argv) {
+    Config config;
+    shmq::Options& options = config.options;
+    std::optional<std::uint64_t> slots;
+    Type type{shmq::many, shmq::many};
+    bool block = true, exist_ok = false, replace = false, force = false, reopen = false;
+
+    CommandLine line({.tool = "shmq-create",
+                      .synopsis = "[OPTION]... NAME...",
+                      .purpose = "Create rings in shared memory.",
+                      .examples = "  shmq-create jobs\n"
+                                  "  shmq-create -N 1M -s 64 --fixed -T spsc samples\n"
+                                  "  shmq-create --exist-ok -m 660 -g audio events\n",
+                      .exits = {Exit::ok, Exit::usage, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission}},
+                     config);
+    line.option("-N,--slots", "SLOTS", "slots in the ring (default: as many as make 4 MiB)", slots, parse_size);
+    line.option("-s,--slot-size", "SIZE", "bytes a slot; a message takes as many as it needs (64)", options.slot_size, parse_size);
+    line.flag("--fixed", "every message is exactly SIZE bytes, one slot", options.fixed);
+    line.option("--max-message", "SIZE", "refuse longer messages", options.max_message, parse_size);
+    line.option("-T,--type", "TYPE", "spsc, mpsc, spmc or mpmc: single or many producers,\nsingle or many consumers (mpmc)", type, parse_type);
+    line.option("--overflow", "POLICY", "block: a push into a full ring waits", block, parse_overflow);
+    line.flag("--timestamps", "keep the time of each message", options.timestamps);
+    line.option("--waiting", "HOW", "adaptive, block or spin (adaptive)", options.waiting, parse_waiting);
+    line.option("-m,--mode", "MODE", "permissions, in octal (600)", options.mode, parse_mode);
+    line.option("-g,--group", "GROUP", "owning group, by name or number", config.group, [](const std::string& text) { return text; });
+    line.flag("--exist-ok", "no error if such a ring exists already", exist_ok);
+    line.flag("--replace", "remove a ring of that name first, unless in use", replace);
+    line.flag("-f,--force", "with --replace: also when in use", force);
+    line.flag("--reopen", "as --exist-ok; an ended ring takes messages again", reopen);
+    line.option("--participants", "N", "how many may be attached at once (256)", options.participants, parse_participants);
+    config.names = line.read(argc, argv);
+
+    line.at_most_one_of({"--exist-ok", "--replace", "--reopen"});
+    if (force && !replace) throw Failure(Exit::usage, "--force goes with --replace");
+    if (config.names.empty()) throw Failure(Exit::usage, "missing NAME");
+    for (const std::string& name : config.names) shmq::path_of(name);
+
+    using If = shmq::IfExists;
+    options.if_exists = exist_ok ? If::keep : reopen ? If::reopen : force ? If::replace_force : replace ? If::replace : If::fail;
+    options.producers = type.producers, options.consumers = type.consumers;
+    // The same room whatever the slots' size, but never a ring that one message fills.
+    if (slots) options.slots = *slots;
+    else if (options.slot_size) options.slots = std::max<std::uint64_t>(4, (4u << 20) / options.slot_size);
+    return config;
+}
+
+gid_t group_id(const std::string& group) {
+    if (const auto* const entry = getgrnam(group.c_str())) return entry->gr_gid;
+    gid_t gid = 0;
+    const auto [end, error] = std::from_chars(group.data(), group.data() + group.size(), gid);
+    // The highest number means "leave it" to chown.
+    if (error != std::errc{} || end != group.data() + group.size() || gid == static_cast<gid_t>(-1))
+        throw Failure(Exit::usage, fmt::format("--group: no such group '{}'", group));
+    return gid;
+}
+
+// As mkdir: one name that fails does not keep the others from being made.
+Exit run(Config config) {
+    if (config.group) config.options.group = group_id(*config.group);
+    Exit exit = Exit::ok;
+    std::size_t made = 0;
+    for (const std::string& name : config.names) {
+        try {
+            shmq::create(name, config.options);
+            ++made;
+        } catch (const shmq::Error& error) {
+            if (error.code() == shmq::Errc::bad_option) throw;  // true of every name
+            const Exit failed = complain(error);
+            if (exit == Exit::ok) exit = failed;
+        }
+    }
+    if (config.verbose) complain(fmt::format("{} of {} rings ready, {} slots of {} bytes each", made, config.names.size(), config.options.slots, config.options.slot_size));
+    return exit;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return guarded_main("shmq-create", argc, argv, [](int c, char** v) { return run(parse(c, v)); });
+}

@@ -1,0 +1,239 @@
+// shmq-pop: ring -> messages -> output. A message is committed when write(2) has taken all of it.
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "common/cli.hpp"
+#include "common/framing.hpp"
+#include "common/io.hpp"
+#include "common/signals.hpp"
+#include "common/wait_ring.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using shmq::Outcome;
+
+struct Config : Common {
+    std::string ring;
+    const Framing* framing = nullptr;
+    std::optional<std::uint64_t> count;
+    std::optional<std::chrono::nanoseconds> time_out;
+    std::optional<shmq::Waiting> waiting;
+    bool all = false, no_wait = false, end = false, peek = false, wait_ring = false;
+};
+
+Config parse(int argc, char** argv) {
+    Config config;
+    bool nul = false, whole = false, json = false;
+    std::string name = "line";
+    CommandLine line({.tool = "shmq-pop", .synopsis = "[OPTION]... [NAME]",
+                      .purpose = "Write the messages of the ring NAME (default: $SHMQ_RING) to stdout, until the stream is ended.",
+                      .examples = "  shmq-pop jobs | while read -r job; do ...; done\n"
+                                  "  while job=$(shmq-pop -c 1 jobs); do ...; done\n"
+                                  "  shmq-pop -e -F chunk backup | tar x\n",
+                      .exits = {Exit::ok, Exit::no, Exit::usage, Exit::no_ring, Exit::unavailable, Exit::os, Exit::io, Exit::not_ring, Exit::permission, Exit::timed_out}}, config);
+    line.option("-F,--framing", "FRAMING", ("how messages are told apart on stdout: " + framing_names()).c_str(), name);
+    line.flag("-z,--nul", "messages end with a NUL byte (-F nul)", nul);
+    line.flag("-w,--whole", "one message, as it is (-F whole)", whole);
+    line.flag("-J,--json", "one JSON object a line", json);
+    line.option("-c,--count", "N", "stop after N messages", config.count, parse_count);
+    line.flag("-a,--all", "stop when the ring is empty; also then 0", config.all);
+    line.flag("-n,--no-wait", "stop where it would have to wait: 1 if nothing was read", config.no_wait);
+    line.option("-t,--timeout", "TIME", "fail (124) when a message does not come in time", config.time_out, parse_duration);
+    line.flag("-e,--end", "also stop when all is read and no producer is left; 69 if one died", config.end);
+    line.flag("-p,--peek", "print what is there, without consuming it", config.peek);
+    line.flag("--wait-ring", "wait until there is a ring of that name", config.wait_ring);
+    line.option("--waiting", "HOW", "wait for messages: adaptive, block or spin", config.waiting, parse_waiting);
+    config.ring = ring_operand(line.read(argc, argv));
+    line.at_most_one_of({"--framing", "--nul", "--whole", "--json"});
+    line.at_most_one_of({"--count", "--all"});
+    line.at_most_one_of({"--no-wait", "--timeout"});
+    line.at_most_one_of({"--peek", "--end"});
+    config.framing = &framing(nul ? "nul" : whole ? "whole" : json ? "json" : name);
+    if (config.framing->single && !config.count && !config.all) config.count = 1;
+    return config;
+}
+
+Shape shape_of(const Config& config) { return {0, config.framing->name == "fixed" ? shmq::stat(config.ring).slot_size : 0}; }
+
+// Messages on their way out of the ring.
+class Drain {
+public:
+    explicit Drain(const Config& config) : config_(config), framing_(*config.framing), shape_(shape_of(config)), out_(STDOUT_FILENO), left_(config.count.value_or(UINT64_MAX)) {}
+
+    Output& out() noexcept { return out_; }
+    std::uint64_t left() const noexcept { return left_; }
+    bool done() const noexcept { return left_ == 0; }
+    bool nothing() const noexcept { return popped_ == 0; }
+
+    // Writes the batch, then commits it; if it cannot be written, what was taken of it.
+    void write(shmq::Batch batch) {
+        const std::uint64_t before = out_.accepted();
+        try {
+            for (const shmq::Message& message : batch) put(item(message), out_);
+            out_.flush();
+        } catch (...) {
+            release_written(batch, out_.accepted() - before);
+            throw;
+        }
+        const std::size_t size = batch.size();
+        if (const Outcome outcome = batch.release(); outcome != Outcome::ok) throw Failure(exit_for(outcome), config_.ring + ": " + shmq::describe(outcome));
+        popped_ += size, left_ -= size;
+    }
+    void write(const Item& item) {
+        put(item, out_);
+        ++popped_, --left_;
+    }
+    void summary() const {
+        if (!config_.verbose) return;
+        std::string line = config_.ring + ": " + (config_.peek ? "printed " : "popped ") + std::to_string(popped_) + " messages, " + std::to_string(bytes_) + " bytes, " + std::to_string(redelivered_) + " redelivered";
+        if (damaged_) line += ", " + std::to_string(damaged_) + " that -F " + std::string(framing_.name) + " cannot carry";
+        complain(line);
+    }
+
+private:
+    Item item(const shmq::Message& message) const noexcept {
+        return {message.bytes(), message.position(), framing_.name == "json" ? message.time_ns() : 0, message.redelivered()};
+    }
+    void put(const Item& item, Output& out) {
+        bytes_ += item.bytes.size(), redelivered_ += item.redelivered;
+        if (!framing_.put(framing_, item, shape_, out)) [[unlikely]] tell_damaged();
+    }
+    void tell_damaged() {
+        if (++damaged_ == 1 && !config_.quiet) complain(config_.ring + ": some messages contain what -F " + std::string(framing_.name) + " cannot carry (-F u32 and -J carry everything)");
+    }
+    // Which messages lie in the first `accepted` bytes: put them again, to nowhere, and count.
+    void release_written(shmq::Batch& batch, std::uint64_t accepted) {
+        Output counted(Output::nowhere);
+        for (shmq::Message& message : batch) {
+            framing_.put(framing_, item(message), shape_, counted);
+            if (counted.total() > accepted) break;
+            (void)message.release();
+            ++popped_;
+        }
+    }
+
+    const Config& config_;
+    const Framing& framing_;
+    Shape shape_;
+    Output out_;
+    std::uint64_t left_, popped_ = 0, bytes_ = 0, redelivered_ = 0, damaged_ = 0;
+};
+
+// -e: have the producers come and gone? To be asked when the ring is empty; it costs system calls.
+class Producers {
+public:
+    explicit Producers(shmq::Consumer& ring) : ring_(ring), ever_(ring.producers_ever()), badly_(ring.producers_ended_badly()) {}
+
+    // As a fifo's reader does not, we wait for the first one; a message is as good.
+    bool gone(bool got_messages) {
+        const bool any = ring_.producers_attached() > 0;
+        seen_ = seen_ || any || got_messages || ring_.producers_ever() != ever_;
+        return seen_ && !any && ring_.empty();  // in this order: what the last one pushed is in the ring by now
+    }
+    bool one_ended_badly() const { return ring_.producers_ended_badly() != badly_; }
+
+private:
+    shmq::Consumer& ring_;
+    std::uint64_t ever_, badly_;
+    bool seen_ = false;
+};
+
+class Stream {
+public:
+    Stream(shmq::Consumer& ring, const Config& config) : ring_(ring), config_(config), drain_(config) {
+        if (config.end) producers_.emplace(ring);
+    }
+
+    Exit run() {
+        Exit exit = Exit::ok;
+        while (!drain_.done()) {
+            if (signals::caught()) throw Stopped();
+            shmq::Batch batch = next();
+            if (batch) {
+                drain_.write(std::move(batch));
+            } else {
+                exit = stop(batch.outcome());
+                break;
+            }
+        }
+        drain_.summary();
+        return exit;
+    }
+
+private:
+    // The next messages, or why there are no more: `ended` also where the producers have gone.
+    shmq::Batch next() {
+        const std::size_t most = std::min<std::uint64_t>(drain_.left(), 4096);
+        shmq::Batch batch = ring_.pop_batch(most, shmq::no_wait);
+        if (batch || batch.outcome() != Outcome::empty || config_.all) return batch;
+
+        // The reader's end and the producers' do not wake us: look from time to time, at first often,
+        // since a producer leaves right after its last message.
+        const shmq::Deadline deadline = config_.time_out ? shmq::after(*config_.time_out) : shmq::forever;
+        drain_.out().watch_reader();
+        for (std::chrono::nanoseconds slice = producers_ ? 500us : 100ms;; slice = std::min<std::chrono::nanoseconds>(slice * 2, 100ms)) {
+            drain_.out().check_reader();
+            if (producers_ && producers_->gone(!drain_.nothing())) {
+                gone_ = true;
+                return batch;
+            }
+            if (config_.no_wait) return batch;
+            const shmq::Deadline next = producers_ || drain_.out().has_reader() ? std::min(deadline, shmq::after(slice)) : deadline;
+            batch = ring_.pop_batch(most, next);
+            if (batch || batch.outcome() != Outcome::timed_out || next == deadline) return batch;
+        }
+    }
+
+    Exit stop(Outcome outcome) {
+        if (outcome == Outcome::interrupted) throw Stopped();
+        const bool end = gone_ || outcome == Outcome::ended;
+        if (end && producers_ && producers_->one_ended_badly()) throw Failure(Exit::unavailable, config_.ring + ": a producer died or failed before the end of the stream");
+        if (end) return config_.count ? Exit::no : Exit::ok;  // fewer than were asked for
+        if (outcome == Outcome::empty) return config_.all || (!config_.count && !drain_.nothing()) ? Exit::ok : Exit::no;
+        if (outcome != Outcome::timed_out || !config_.quiet) complain(config_.ring + ": " + shmq::describe(outcome));
+        return exit_for(outcome);
+    }
+
+    shmq::Consumer& ring_;
+    const Config& config_;
+    Drain drain_;
+    std::optional<Producers> producers_;
+    bool gone_ = false;
+};
+
+template <class Ring>
+void refuse_records(const Ring& ring, const Config& config) {
+    if (config.framing->name == "json" && !ring.record().empty()) throw Failure(Exit::usage, config.ring + ": -J does not know record layouts yet");
+}
+
+Exit pop(const Config& config) {
+    auto ring = open_ring(config.ring, config.wait_ring, config.time_out, [&] { return shmq::Consumer(config.ring, {.waiting = config.waiting}); });
+    const Interrupts interrupts(ring);
+    refuse_records(ring, config);
+    return Stream(ring, config).run();
+}
+
+Exit peek(const Config& config) {
+    auto ring = open_ring(config.ring, config.wait_ring, config.time_out, [&] { return shmq::Viewer(config.ring); });
+    refuse_records(ring, config);
+    Drain drain(config);
+    std::vector<std::byte> message;
+    shmq::Viewer::Info info{};
+    while (!drain.done() && ring.next(message, info)) drain.write({message, info.position, info.time_ns, info.redelivered});
+    drain.out().flush();
+    drain.summary();
+    return drain.nothing() && (config.count || config.no_wait) ? Exit::no : Exit::ok;
+}
+
+Exit run(const Config& config) {
+    return until_signalled([&] { return config.peek ? peek(config) : pop(config); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return guarded_main("shmq-pop", argc, argv, [](int c, char** v) { return run(parse(c, v)); });
+}

@@ -1,0 +1,73 @@
+// shmq-unlink: remove rings.
+#include <fmt/format.h>
+
+#include "common/cli.hpp"
+
+namespace {
+
+struct Config : Common {
+    bool force = false, all = false, dry_run = false;
+    std::vector<std::string> names;
+};
+
+Config parse(int argc, char** argv) {
+    Config config;
+    CommandLine line({.tool = "shmq-unlink",
+                      .synopsis = "[OPTION]... NAME... | --all",
+                      .purpose = "Remove rings. One that somebody is attached to stays, unless -f is given.",
+                      .examples = "  shmq-unlink jobs\n"
+                                  "  shmq-unlink -f jobs       # those attached drain it and end with 69\n"
+                                  "  shmq-unlink --all --dry-run\n",
+                      .exits = {Exit::ok, Exit::usage, Exit::no_ring, Exit::unavailable, Exit::os, Exit::io, Exit::not_ring, Exit::permission}},
+                     config);
+    line.flag("-f,--force", "also what is in use or not a (readable) ring;\na ring that is not there is no error", config.force);
+    line.flag("--all", "every ring in $SHMQ_DIR", config.all);
+    line.flag("--dry-run", "print the names of what would be removed, one a line", config.dry_run);
+    config.names = line.read(argc, argv);
+
+    if (config.all && !config.names.empty()) throw Failure(Exit::usage, "--all takes no NAME, found '" + config.names[0] + "'");
+    if (!config.all && config.names.empty()) throw Failure(Exit::usage, "missing NAME");
+    for (const std::string& name : config.names) shmq::path_of(name);
+    return config;
+}
+
+// Throws what remove() would throw.
+void try_remove(const std::string& name, bool force) {
+    try {
+        const shmq::Status status = shmq::stat(name);
+        if (!force && status.readers + status.writers) throw shmq::Error(shmq::Errc::in_use, name + ": in use");
+    } catch (const shmq::Error& error) {
+        using enum shmq::Errc;
+        const bool there = error.code() == not_a_ring || error.code() == other_version || error.code() == corrupt;
+        if (!force || !there) throw;
+    }
+}
+
+Exit run(const Config& config) {
+    Exit exit = Exit::ok;
+    std::size_t removed = 0;
+    std::string would;
+    const std::vector<std::string> names = config.all ? shmq::list() : config.names;
+    for (const std::string& name : names) {
+        try {
+            if (config.dry_run) try_remove(name, config.force);
+            else shmq::remove(name, config.force);
+            ++removed;
+            if (config.dry_run) would += name + '\n';
+        } catch (const shmq::Error& error) {
+            // What --all listed may be gone since.
+            if (error.code() == shmq::Errc::no_such_ring && (config.force || config.all)) continue;
+            const Exit failed = error.code() == shmq::Errc::in_use ? complain(Failure(Exit::unavailable, error.what() + std::string(" (-f removes it all the same)"))) : complain(error);
+            if (exit == Exit::ok) exit = failed;
+        }
+    }
+    print(would);
+    if (config.verbose) complain(fmt::format("{} of {} rings {}removed", removed, names.size(), config.dry_run ? "would be " : ""));
+    return exit;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return guarded_main("shmq-unlink", argc, argv, [](int c, char** v) { return run(parse(c, v)); });
+}
