@@ -17,7 +17,7 @@ using shmq::Outcome;
 
 struct Config : Common {
     std::string ring;
-    const Framing* framing = nullptr;
+    const Framing* framing = &find_framing("line");
     std::optional<std::uint64_t> count;
     std::optional<std::chrono::nanoseconds> time_out;
     std::optional<shmq::Waiting> waiting;
@@ -27,14 +27,13 @@ struct Config : Common {
 Config parse(int argc, char** argv) {
     Config config;
     bool nul = false, whole = false, json = false;
-    std::string name = "line";
     CommandLine line({.tool = "shmq-pop", .synopsis = "[OPTION]... [NAME]",
                       .purpose = "Write the messages of the ring NAME (default: $SHMQ_RING) to stdout, until the stream is ended.",
                       .examples = "  shmq-pop jobs | while read -r job; do ...; done\n"
                                   "  while job=$(shmq-pop -c 1 jobs); do ...; done\n"
                                   "  shmq-pop -e -F chunk backup | tar x\n",
                       .exits = {Exit::ok, Exit::no, Exit::usage, Exit::no_ring, Exit::unavailable, Exit::os, Exit::io, Exit::not_ring, Exit::permission, Exit::timed_out}}, config);
-    line.option("-F,--framing", "FRAMING", ("how messages are told apart on stdout: " + framing_names()).c_str(), name);
+    line.option("-F,--framing", "FRAMING", ("how messages are told apart on stdout: " + framing_names()).c_str(), config.framing, [](const std::string& name) { return &find_framing(name); });
     line.flag("-z,--nul", "messages end with a NUL byte (-F nul)", nul);
     line.flag("-w,--whole", "one message, as it is (-F whole)", whole);
     line.flag("-J,--json", "one JSON object a line", json);
@@ -51,7 +50,7 @@ Config parse(int argc, char** argv) {
     line.at_most_one_of({"--count", "--all"});
     line.at_most_one_of({"--no-wait", "--timeout"});
     line.at_most_one_of({"--peek", "--end"});
-    config.framing = &framing(nul ? "nul" : whole ? "whole" : json ? "json" : name);
+    if (nul || whole || json) config.framing = &find_framing(nul ? "nul" : whole ? "whole" : "json");
     if (config.framing->single && !config.count && !config.all) config.count = 1;
     return config;
 }
@@ -72,7 +71,7 @@ public:
     void write(shmq::Batch batch) {
         const std::uint64_t before = out_.accepted();
         try {
-            for (const shmq::Message& message : batch) put(item(message), out_);
+            for (const shmq::Message& message : batch) put(message.bytes(), origin(message));
             out_.flush();
         } catch (...) {
             release_written(batch, out_.accepted() - before);
@@ -82,34 +81,34 @@ public:
         if (const Outcome outcome = batch.release(); outcome != Outcome::ok) throw Failure(exit_for(outcome), config_.ring + ": " + shmq::describe(outcome));
         popped_ += size, left_ -= size;
     }
-    void write(const Item& item) {
-        put(item, out_);
+    void write(shmq::Bytes message, const Origin& origin) {
+        put(message, origin);
         ++popped_, --left_;
     }
     void summary() const {
         if (!config_.verbose) return;
-        std::string line = config_.ring + ": " + (config_.peek ? "printed " : "popped ") + std::to_string(popped_) + " messages, " + std::to_string(bytes_) + " bytes, " + std::to_string(redelivered_) + " redelivered";
+        std::string line = config_.ring + ": " + (config_.peek ? "printed " : "popped ") + counted(popped_, "message") + ", " + counted(bytes_, "byte") + ", " + std::to_string(redelivered_) + " redelivered";
         if (damaged_) line += ", " + std::to_string(damaged_) + " that -F " + std::string(framing_.name) + " cannot carry";
         complain(line);
     }
 
 private:
-    Item item(const shmq::Message& message) const noexcept {
-        return {message.bytes(), message.position(), framing_.name == "json" ? message.time_ns() : 0, message.redelivered()};
+    Origin origin(const shmq::Message& message) const noexcept {
+        return {message.position(), framing_.name == "json" ? message.time_ns() : 0, message.redelivered()};
     }
-    void put(const Item& item, Output& out) {
-        bytes_ += item.bytes.size(), redelivered_ += item.redelivered;
-        if (!framing_.put(framing_, item, shape_, out)) [[unlikely]] tell_damaged();
+    void put(shmq::Bytes message, const Origin& origin) {
+        bytes_ += message.size(), redelivered_ += origin.redelivered;
+        if (!framing_.put(framing_, message, origin, shape_, out_)) [[unlikely]] tell_damaged();
     }
     void tell_damaged() {
         if (++damaged_ == 1 && !config_.quiet) complain(config_.ring + ": some messages contain what -F " + std::string(framing_.name) + " cannot carry (-F u32 and -J carry everything)");
     }
     // Which messages lie in the first `accepted` bytes: put them again, to nowhere, and count.
     void release_written(shmq::Batch& batch, std::uint64_t accepted) {
-        Output counted(Output::nowhere);
+        Output again(Output::nowhere);
         for (shmq::Message& message : batch) {
-            framing_.put(framing_, item(message), shape_, counted);
-            if (counted.total() > accepted) break;
+            framing_.put(framing_, message.bytes(), origin(message), shape_, again);
+            if (again.total() > accepted) break;
             (void)message.release();
             ++popped_;
         }
@@ -145,6 +144,7 @@ class Stream {
 public:
     Stream(shmq::Consumer& ring, const Config& config) : ring_(ring), config_(config), drain_(config) {
         if (config.end) producers_.emplace(ring);
+        drain_.out().watch_reader();
     }
 
     Exit run() {
@@ -166,24 +166,25 @@ public:
 private:
     // The next messages, or why there are no more: `ended` also where the producers have gone.
     shmq::Batch next() {
-        const std::size_t most = std::min<std::uint64_t>(drain_.left(), 4096);
+        const std::size_t most = std::min<std::uint64_t>(drain_.left(), 1024);
         shmq::Batch batch = ring_.pop_batch(most, shmq::no_wait);
         if (batch || batch.outcome() != Outcome::empty || config_.all) return batch;
 
+        if (config_.no_wait) {
+            gone_ = producers_ && producers_->gone(!drain_.nothing());
+            return batch;
+        }
         // The reader's end and the producers' do not wake us: look from time to time, at first often,
         // since a producer leaves right after its last message.
         const shmq::Deadline deadline = config_.time_out ? shmq::after(*config_.time_out) : shmq::forever;
-        drain_.out().watch_reader();
-        for (std::chrono::nanoseconds slice = producers_ ? 500us : 100ms;; slice = std::min<std::chrono::nanoseconds>(slice * 2, 100ms)) {
+        const bool look = producers_ || drain_.out().has_reader();
+        for (std::chrono::nanoseconds slice = producers_ ? 250us : 100ms;; slice = std::min<std::chrono::nanoseconds>(slice * 2, 100ms)) {
+            const shmq::Deadline until = look ? std::min(deadline, shmq::after(slice)) : deadline;
+            batch = ring_.pop_batch(most, until);
+            if (batch || batch.outcome() != Outcome::timed_out) return batch;
             drain_.out().check_reader();
-            if (producers_ && producers_->gone(!drain_.nothing())) {
-                gone_ = true;
-                return batch;
-            }
-            if (config_.no_wait) return batch;
-            const shmq::Deadline next = producers_ || drain_.out().has_reader() ? std::min(deadline, shmq::after(slice)) : deadline;
-            batch = ring_.pop_batch(most, next);
-            if (batch || batch.outcome() != Outcome::timed_out || next == deadline) return batch;
+            gone_ = producers_ && producers_->gone(!drain_.nothing());
+            if (gone_ || until == deadline) return batch;
         }
     }
 
@@ -222,7 +223,7 @@ Exit peek(const Config& config) {
     Drain drain(config);
     std::vector<std::byte> message;
     shmq::Viewer::Info info{};
-    while (!drain.done() && ring.next(message, info)) drain.write({message, info.position, info.time_ns, info.redelivered});
+    while (!drain.done() && ring.next(message, info)) drain.write(message, {info.position, info.time_ns, info.redelivered});
     drain.out().flush();
     drain.summary();
     return drain.nothing() && (config.count || config.no_wait) ? Exit::no : Exit::ok;

@@ -17,7 +17,7 @@ using shmq::Outcome;
 
 struct Config : Common {
     std::string ring;
-    const Framing* framing = nullptr;
+    const Framing* framing = &find_framing("line");
     std::vector<std::string> data;
     std::optional<std::uint64_t> count;
     std::optional<std::chrono::nanoseconds> time_out;
@@ -28,14 +28,13 @@ struct Config : Common {
 Config parse(int argc, char** argv) {
     Config config;
     bool nul = false, whole = false, json = false;
-    std::string name = "line";
     CommandLine line({.tool = "shmq-push", .synopsis = "[OPTION]... [NAME]",
                       .purpose = "Push messages, one a line of stdin, into the ring NAME (default: $SHMQ_RING).",
                       .examples = "  seq 1000 | shmq-push jobs\n"
                                   "  shmq-push -d 'one message' -d another jobs\n"
                                   "  tar c . | shmq-push -F chunk -e backup\n",
                       .exits = {Exit::ok, Exit::no, Exit::usage, Exit::data, Exit::no_ring, Exit::unavailable, Exit::os, Exit::io, Exit::not_ring, Exit::permission, Exit::timed_out}}, config);
-    line.option("-F,--framing", "FRAMING", ("how stdin is cut into messages: " + framing_names()).c_str(), name);
+    line.option("-F,--framing", "FRAMING", ("how stdin is cut into messages: " + framing_names()).c_str(), config.framing, [](const std::string& name) { return &find_framing(name); });
     line.flag("-z,--nul", "messages end with a NUL byte (-F nul)", nul);
     line.flag("-w,--whole", "all of stdin is one message (-F whole)", whole);
     line.flag("-J,--json", "one JSON object a line, {\"data\":...} or {\"base64\":...}", json);
@@ -50,11 +49,9 @@ Config parse(int argc, char** argv) {
     config.ring = ring_operand(line.read(argc, argv));
     line.at_most_one_of({"--framing", "--nul", "--whole", "--json"});
     line.at_most_one_of({"--no-wait", "--timeout"});
-    config.framing = &framing(nul ? "nul" : whole ? "whole" : json ? "json" : name);
+    if (nul || whole || json) config.framing = &find_framing(nul ? "nul" : whole ? "whole" : "json");
     return config;
 }
-
-std::string in_bytes(std::size_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes"); }
 
 // Messages on their way into the ring, and everything that can stop them.
 class Feed {
@@ -91,18 +88,18 @@ public:
         return true;
     }
     void too_long(std::size_t found, const char* or_more = "") {
-        const std::string what = "message " + std::to_string(pushed_ + skipped_ + 1) + " has " + in_bytes(found) + or_more + ", the ring takes " + (ring_.fixed() ? "exactly " : "at most ") + std::to_string(limit());
+        const std::string what = number() + " has " + counted(found, "byte") + or_more + ", the ring takes " + (ring_.fixed() ? "exactly " : "at most ") + std::to_string(limit());
         if (!config_.skip_oversize) throw Failure(Exit::data, config_.ring + ": " + what + so_far());
         if (++skipped_ == 1 && !config_.quiet) complain(config_.ring + ": skipped: " + what);
     }
-    [[noreturn]] void bad(const std::string& why) { throw Failure(Exit::data, config_.ring + ": message " + std::to_string(pushed_ + skipped_ + 1) + ": " + why + so_far()); }
+    [[noreturn]] void bad(const std::string& why) { throw Failure(Exit::data, config_.ring + ": " + number() + ": " + why + so_far()); }
 
     Exit finish() {
         if (exit_ == Exit::ok && config_.end) {
             if (const Outcome outcome = ring_.end(); outcome != Outcome::ok) stop(outcome);
         }
-        if (skipped_ > 1 && !config_.quiet) complain(config_.ring + ": skipped " + std::to_string(skipped_) + " messages that can never fit");
-        if (config_.verbose) complain(config_.ring + ": pushed " + std::to_string(pushed_) + " messages, " + in_bytes(bytes_) + (skipped_ ? ", skipped " + std::to_string(skipped_) : ""));
+        if (skipped_ > 1 && !config_.quiet) complain(config_.ring + ": skipped " + counted(skipped_, "message") + " that can never fit");
+        if (config_.verbose) complain(config_.ring + ": pushed " + counted(pushed_, "message") + ", " + counted(bytes_, "byte") + (skipped_ ? ", skipped " + std::to_string(skipped_) : ""));
         // No room is an answer. In the middle of the input it also cuts the stream short.
         if (exit_ != Exit::ok && pushed_ > 0) ring_.leave_badly();
         return exit_;
@@ -128,7 +125,8 @@ private:
         exit_ = exit_for(outcome);
         if (!config_.quiet && (pushed_ > 0 || outcome == Outcome::timed_out)) complain(config_.ring + ": " + shmq::describe(outcome) + so_far());
     }
-    std::string so_far() const { return pushed_ == 0 ? "" : " (" + std::to_string(pushed_) + (pushed_ == 1 ? " message was" : " messages were") + " pushed before)"; }
+    std::string number() const { return (config_.framing->delimiter == '\n' && config_.data.empty() ? "line " : "message ") + std::to_string(pushed_ + skipped_ + 1); }
+    std::string so_far() const { return pushed_ == 0 ? "" : " (after " + counted(pushed_, "message") + ")"; }
 
     shmq::Producer& ring_;
     const Config& config_;

@@ -118,6 +118,7 @@ Core& Attachment::core() noexcept {
 }
 
 Attachment::~Attachment() {
+    if (!prober_is_ours()) prober_.release();  // somebody else's by now
     if (standing() == Standing::forked) return;  // the parent's entry; our mapping is a dummy
     const Ring& ring = mapping_->ring();
     Entry& entry = ring.entries[entry_];

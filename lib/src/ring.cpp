@@ -180,6 +180,7 @@ Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) no
         u64 p = begin;
         for (std::size_t i = pushed; i < end; ++i) {
             std::byte* const at_slot = ring_.slot(p);
+            Ring::fetch_ahead<1>(at_slot, messages[i].size());
             std::memcpy(at_slot + ring_.prefix, messages[i].data(), messages[i].size());
             seal(p, at_slot, messages[i].size());
             p += slots_for(messages[i].size());
@@ -384,7 +385,13 @@ Outcome ConsumerCore::look(bool thorough) noexcept {
         if (standing = fallen(); standing == Outcome::corrupt || standing == Outcome::forked) return standing;
     }
     // Drained only when nobody holds anything any more, and nobody can push behind the end bit.
-    if (ring_.lines->free_position.value.load(std::memory_order_acquire) != w) return Outcome::empty;
+    if (const u64 f = ring_.lines->free_position.value.load(std::memory_order_acquire); f != w) {
+        // Nothing is freed that was not written before: it is not that others were fast.
+        if (static_cast<std::int64_t>((ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit) - f) >= 0) return Outcome::empty;
+        alert_.fetch_or(alert_broken, std::memory_order_relaxed);
+        fast_ = false;
+        return Outcome::corrupt;
+    }
     if (t & end_bit) return Outcome::ended;
     if (standing == Outcome::removed && ring_.lines->write_position.value.load(std::memory_order_acquire) == t) return Outcome::removed;
     return Outcome::empty;
@@ -420,12 +427,12 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
     if (most == 0) return Batch(Outcome::empty);
     if (!fast_) {
         if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
-        return Batch(this, position_, held_slots_, 1);
+        return Batch(this, position_, held_slots_, 1, size_);
     }
     const u64 most_slots = std::max<u64>(1, ring_.capacity / 4);
     u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
     for (;;) {
-        u64 p = h;
+        u64 p = h, bytes = 0;
         std::size_t count = 0;
         for (; count < most; ++count) {
             if (!ring_.ready(ring_.word(p).load(std::memory_order_acquire), p)) break;  // O1: pairs with P1
@@ -433,7 +440,9 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
             if (!ring_.bounded(size)) break;
             const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
             if (count && (p + n - h > most_slots || (ring_.fixed && ((p & ring_.mask) == 0)))) break;
+            Ring::fetch_ahead<0>(ring_.slot(p), size);
             p += n;
+            bytes += size;
         }
         if (count == 0) break;
         announce(h, p - h);
@@ -444,10 +453,10 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
             continue;  // P5 as well
         }
         hold(h, 0, 0, p - h);
-        return Batch(this, h, p - h, count);
+        return Batch(this, h, p - h, count, bytes);
     }
     if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
-    return Batch(this, position_, held_slots_, 1);
+    return Batch(this, position_, held_slots_, 1, size_);
 }
 
 Copied ConsumerCore::pop(std::span<std::byte> buffer, Deadline deadline) noexcept {
@@ -471,25 +480,25 @@ void ConsumerCore::commit_out_of_order(u64 position) noexcept {
     advance_free(ring_);
 }
 
-Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t messages) noexcept {
+Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t messages, u64 bytes) noexcept {
     auto& free_position = ring_.lines->free_position.value;
-    u64 bytes = 0;
     // Where some were released singly, others may move free_position meanwhile: only words will do.
-    const bool oldest = !released_ && free_position.load(std::memory_order_acquire) == position;
-    if (!oldest || !ring_.fixed) {
+    if (!released_ && free_position.load(std::memory_order_acquire) == position) {
+        free_position.store(position + slots, std::memory_order_release);  // COMMIT of all. P2: pairs with O2
+        withdraw();
+        if (finished(position + slots)) advance_free(ring_);
+    } else {
         for (u64 p = position, end = position + slots; (p = first_held(p, end)) < end;) {
             const u64 size = ring_.length_at(p);
             if (!ring_.bounded(size)) break;  // forged since it was claimed
-            const u64 word = ring_.word(p).load(std::memory_order_relaxed);
-            bytes += size;
-            if (!oldest) ring_.word(p).store((word & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
+            auto& word = ring_.word(p);
+            word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
             p += ring_.fixed ? 1 : ring_.slots_for(size);
         }
+        withdraw();
+        advance_free(ring_);
     }
-    if (oldest) free_position.store(position + slots, std::memory_order_release);  // COMMIT of all. P2: pairs with O2
-    withdraw();
-    if (!oldest || finished(position + slots)) advance_free(ring_);
-    count(messages - std::min<u64>(released_, messages), bytes);
+    count(messages - released_, bytes - released_bytes_);
     return done();
 }
 
@@ -516,7 +525,7 @@ u64 ConsumerCore::first_held_slowly(u64 p, u64 end) const noexcept {
 void ConsumerCore::release_in_batch(u64 position, u64 size) noexcept {
     auto& word = ring_.word(position);
     word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
-    ++released_;
+    ++released_, released_bytes_ += size;
     count(1, size);
 }
 
@@ -573,7 +582,7 @@ Bytes Batch::array() const noexcept {
 
 Outcome Batch::release() noexcept {
     if (!core_) return outcome_;
-    return std::exchange(core_, nullptr)->release_batch(position_, slots_, count_);
+    return std::exchange(core_, nullptr)->release_batch(position_, slots_, count_, bytes_);
 }
 
 }  // namespace shmq

@@ -193,7 +193,7 @@ void check(const SegmentFile& file, std::string_view record) {
     if (!within(h.lines_offset, sizeof(Lines), line_bytes) || !within(h.entries_offset, h.participants * sizeof(Entry), line_bytes) ||
         !within(h.words_offset, h.slots * 8, 8) || (h.times_offset && !within(h.times_offset, h.slots * 8, 8)) ||
         (fixed && h.incompatible & feature_timestamps && !h.times_offset) || !within(h.data_offset, h.data_bytes, page) ||
-        h.data_bytes % page || h.slots * h.slot_size > h.data_bytes || (!fixed && h.slots * h.slot_size != h.data_bytes) || h.data_offset + h.data_bytes != size)
+        h.data_bytes % page || h.slots > h.data_bytes / h.slot_size || (!fixed && h.slots * h.slot_size != h.data_bytes) || h.data_offset + h.data_bytes != size)
         throw corrupt("its parts do not fit into it");
     // No two parts share bytes.
     const u64 begins[] = {h.lines_offset, h.entries_offset, h.words_offset, h.data_offset};
@@ -325,18 +325,18 @@ bool remove_file(const SegmentFile& file, bool forced) {
     if (!forced && !try_lock(file.fd.get(), lock_entries, max_participants)) throw Error(Errc::in_use, file.name + ": in use");
     struct stat now {};
     if (lstat(file.path.c_str(), &now) != 0 || id_of(now) != id_of(file.stat)) return false;
-    {
-        const Mapping mapping(file, Access::attach);
-        const Ring& ring = mapping.ring();
-        ring.lines->events.state.store(state_removed, std::memory_order_release);
-        for (WaitWord* word : {&ring.lines->data_wait, &ring.lines->room_wait}) {
-            word->value.fetch_or(wait_attention, std::memory_order_seq_cst);
-            wake_all(*word);
-        }
-    }
+    const Mapping mapping(file, Access::attach);
+    // The name first: whoever may not take it away must not have told anybody that the ring is removed.
+    // Killed in between: the attached notice that the name is gone.
     if (unlink(file.path.c_str()) != 0 && errno != ENOENT) {
         const int error = errno;
         throw_errno(error == EACCES || error == EPERM ? Errc::permission : Errc::system, file.name + ": cannot remove it", error);
+    }
+    const Ring& ring = mapping.ring();
+    ring.lines->events.state.store(state_removed, std::memory_order_release);
+    for (WaitWord* word : {&ring.lines->data_wait, &ring.lines->room_wait}) {
+        word->value.fetch_or(wait_attention, std::memory_order_seq_cst);
+        wake_all(*word);
     }
     return true;
 }

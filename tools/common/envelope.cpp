@@ -110,13 +110,13 @@ Cut cut_envelopes(const Framing& framing, const Uncut& input, const Shape& ring,
     return cut;
 }
 
-bool put_envelope(const Framing&, const Item& item, const Shape&, Output& out) {
-    const std::string_view content = shmq::text(item.bytes);
-    std::string line = "{\"seq\":" + std::to_string(item.position) + ",\"len\":" + std::to_string(content.size());
+bool put_envelope(const Framing&, shmq::Bytes message, const Origin& origin, const Shape&, Output& out) {
+    const std::string_view content = shmq::text(message);
+    std::string line = "{\"seq\":" + std::to_string(origin.position) + ",\"len\":" + std::to_string(content.size());
     if (is_utf8(content)) line += ",\"data\":" + json(content).dump();
     else line += ",\"base64\":\"" + base64(content) + '"';
-    if (item.redelivered) line += ",\"redelivered\":true";
-    if (item.time_ns) line += ",\"time\":" + std::to_string(item.time_ns);
+    if (origin.redelivered) line += ",\"redelivered\":true";
+    if (origin.time_ns) line += ",\"time\":" + std::to_string(origin.time_ns);
     line += "}\n";
     out.put(shmq::bytes(line));
     return true;

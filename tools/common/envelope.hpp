@@ -5,4 +5,4 @@
 #include "common/framing.hpp"
 
 Cut cut_envelopes(const Framing& framing, const Uncut& input, const Shape& ring, std::vector<shmq::Bytes>& messages);
-bool put_envelope(const Framing& framing, const Item& item, const Shape& ring, Output& out);
+bool put_envelope(const Framing& framing, shmq::Bytes message, const Origin& origin, const Shape& ring, Output& out);

@@ -1,8 +1,12 @@
 #include "common/framing.hpp"
 
 #include <endian.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "common/cli.hpp"
@@ -16,11 +20,33 @@ using Messages = std::vector<Bytes>;
 
 // ---- line, nul: a delimiter behind each message ---------------------------------------------------
 
+#ifdef __SSE2__
+// Which of 64 bytes are that one: a bit each. Finds all the ends of short lines at once.
+std::uint64_t matches(const std::byte* bytes, __m128i pattern) noexcept {
+    std::uint64_t bits = 0;
+    for (int i = 0; i < 4; ++i) {
+        const __m128i piece = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes) + i);
+        bits |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(piece, pattern)))) << (16 * i);
+    }
+    return bits;
+}
+#endif
+
 Cut cut_delimited(const Framing& framing, const Uncut& input, const Shape&, Messages& messages) {
     const std::byte* begin = input.bytes.data();
     const std::byte* const end = begin + input.bytes.size();
     const std::byte* search = begin + input.seen;
     std::size_t left = input.most;
+#ifdef __SSE2__
+    const __m128i pattern = _mm_set1_epi8(static_cast<char>(framing.delimiter));
+    for (; end - search >= 64 && left >= 64; search += 64) {
+        for (std::uint64_t bits = matches(search, pattern); bits; bits &= bits - 1, --left) {
+            const std::byte* const found = search + std::countr_zero(bits);
+            messages.emplace_back(begin, found);
+            begin = found + 1;
+        }
+    }
+#endif
     for (; left > 0 && search < end; --left) {
         const auto* const found = static_cast<const std::byte*>(std::memchr(search, framing.delimiter, static_cast<std::size_t>(end - search)));
         if (!found) break;
@@ -35,10 +61,41 @@ Cut cut_delimited(const Framing& framing, const Uncut& input, const Shape&, Mess
     return {.used = input.bytes.size() - rest, .seen = rest, .partial = rest, .skip = rest};
 }
 
-bool put_delimited(const Framing& framing, const Item& item, const Shape&, Output& out) {
-    const bool carried = item.bytes.empty() || !std::memchr(item.bytes.data(), framing.delimiter, item.bytes.size());
-    out.put(item.bytes);
-    out.put(static_cast<char>(framing.delimiter));
+using Vector = unsigned char __attribute__((vector_size(16)));
+
+// Copies and looks for a byte in one go: for lines of the usual length twice as fast as one after the
+// other. REQUIRES: bytes.size() >= sizeof(Vector).
+bool copy_with(std::byte* to, Bytes bytes, unsigned char wanted) noexcept {
+    const Vector pattern = Vector{} + wanted;
+    Vector found{};
+    const auto copy = [&](std::size_t at) {
+        Vector piece;
+        std::memcpy(&piece, bytes.data() + at, sizeof piece);
+        std::memcpy(to + at, &piece, sizeof piece);
+        found |= static_cast<Vector>(piece == pattern);
+    };
+    const std::size_t last = bytes.size() - sizeof(Vector);
+    for (std::size_t at = 0; at < last; at += sizeof(Vector)) copy(at);
+    copy(last);  // overlaps the one before
+    std::uint64_t halves[2];
+    std::memcpy(halves, &found, sizeof halves);
+    return halves[0] | halves[1];
+}
+
+bool put_delimited(const Framing& framing, Bytes message, const Origin&, const Shape&, Output& out) {
+    const std::size_t size = message.size();
+    const auto delimiter = static_cast<std::byte>(framing.delimiter);
+    bool carried = true;
+    if (size >= sizeof(Vector) && size <= 512) {
+        std::byte* const at = out.room(size + 1);
+        carried = !copy_with(at, message, static_cast<unsigned char>(framing.delimiter));
+        at[size] = delimiter;
+        out.add(size + 1);
+    } else {
+        carried = size == 0 || !std::memchr(message.data(), framing.delimiter, size);
+        out.put(message);
+        out.put(static_cast<char>(framing.delimiter));
+    }
     return carried;
 }
 
@@ -50,8 +107,8 @@ Cut cut_whole(const Framing&, const Uncut& input, const Shape&, Messages& messag
     return {.used = input.bytes.size()};
 }
 
-bool put_bytes(const Framing&, const Item& item, const Shape&, Output& out) {
-    out.put(item.bytes);
+bool put_bytes(const Framing&, Bytes message, const Origin&, const Shape&, Output& out) {
+    out.put(message);
     return true;
 }
 
@@ -81,10 +138,10 @@ Cut cut_u32(const Framing&, const Uncut& input, const Shape&, Messages& messages
     }
 }
 
-bool put_u32(const Framing&, const Item& item, const Shape&, Output& out) {
-    const std::uint32_t big_endian = htobe32(static_cast<std::uint32_t>(item.bytes.size()));
+bool put_u32(const Framing&, Bytes message, const Origin&, const Shape&, Output& out) {
+    const std::uint32_t big_endian = htobe32(static_cast<std::uint32_t>(message.size()));
     out.put(std::as_bytes(std::span(&big_endian, 1)));
-    out.put(item.bytes);
+    out.put(message);
     return true;
 }
 
@@ -100,9 +157,9 @@ Cut cut_records(const Framing&, const Uncut& input, const Shape& ring, Messages&
     return cut;
 }
 
-bool put_record(const Framing&, const Item& item, const Shape& ring, Output& out) {
-    out.put(item.bytes);
-    return item.bytes.size() == ring.slot_size;
+bool put_record(const Framing&, Bytes message, const Origin&, const Shape& ring, Output& out) {
+    out.put(message);
+    return message.size() == ring.slot_size;
 }
 
 // `chunk` is cut where it is read, into whatever moves fastest; only into fixed slots as records are.
@@ -118,7 +175,7 @@ constexpr Framing table[] = {
 
 }  // namespace
 
-const Framing& framing(std::string_view name) {
+const Framing& find_framing(std::string_view name) {
     for (const Framing& row : table)
         if (row.name == name) return row;
     refuse(name, "one of " + framing_names());

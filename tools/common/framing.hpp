@@ -37,9 +37,8 @@ struct Cut {
     std::string bad = {};     // or is none, and why
 };
 
-// A message on its way out.
-struct Item {
-    shmq::Bytes bytes;
+// What is known of a message on its way out, besides its content.
+struct Origin {
     std::uint64_t position, time_ns;  // time_ns 0: none
     bool redelivered;
 };
@@ -51,10 +50,10 @@ struct Framing {
     // Appends the messages that `input` begins with to `messages`; they lie in `input`.
     Cut (*cut)(const Framing& framing, const Uncut& input, const Shape& ring, std::vector<shmq::Bytes>& messages);
     // False: this content cannot be told from another under this framing (it is put all the same).
-    bool (*put)(const Framing& framing, const Item& item, const Shape& ring, Output& out);
+    bool (*put)(const Framing& framing, shmq::Bytes message, const Origin& origin, const Shape& ring, Output& out);
     bool single = false;  // a stream is one message
     bool stream = false;  // the bytes matter, the messages do not
 };
 
-const Framing& framing(std::string_view name);  // throws Failure(usage)
+const Framing& find_framing(std::string_view name);  // throws Failure(usage)
 std::string framing_names();                    // for --help: "line, nul, ..."

@@ -122,3 +122,9 @@ void Output::check_reader() const {
     pollfd out{fd_, 0, 0};
     if (tells_ && poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP)) nobody_reads();
 }
+
+std::string counted(std::uint64_t count, std::string_view unit) {
+    std::string text = std::to_string(count) + ' ' + std::string(unit);
+    if (count != 1) text += 's';
+    return text;
+}

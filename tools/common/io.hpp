@@ -7,6 +7,8 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include <shmq/shmq.hpp>
 
@@ -78,3 +80,5 @@ private:
     std::size_t capacity_ = 0, used_ = 0;
     std::uint64_t accepted_ = 0;
 };
+
+std::string counted(std::uint64_t count, std::string_view unit);  // "1 message", "2 messages"

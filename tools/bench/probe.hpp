@@ -1,0 +1,16 @@
+// How far apart two cores are just now: everything that shares memory goes at the pace of one cache line.
+#pragma once
+
+#include <vector>
+
+namespace bench {
+
+// Nanoseconds in which a cache line goes from the first of these cores to the second and back, the median
+// of many; 0 where there is only one. Takes about 3 ms.
+double cache_line_round_trip(const std::vector<int>& cpus);
+
+// Virtual machines move: a sample is set aside when the cores were this many times further apart, before
+// or after it, than at the best of times.
+inline constexpr double drift_factor = 1.8;
+
+}  // namespace bench
