@@ -94,7 +94,7 @@ public:
 
 private:
     Origin origin(const shmq::Message& message) const noexcept {
-        return {message.position(), framing_.name == "json" ? message.time_ns() : 0, message.redelivered()};
+        return {message.position(), timed_ ? message.time_ns() : 0, message.redelivered()};
     }
     void put(shmq::Bytes message, const Origin& origin) {
         bytes_ += message.size(), redelivered_ += origin.redelivered;
@@ -116,6 +116,7 @@ private:
 
     const Config& config_;
     const Framing& framing_;
+    const bool timed_ = framing_.name == "json";  // the only one that shows the time
     Shape shape_;
     Output out_;
     std::uint64_t left_, popped_ = 0, bytes_ = 0, redelivered_ = 0, damaged_ = 0;

@@ -54,12 +54,17 @@ std::vector<std::string> list() {
         const int error = errno;
         throw Error(error == EACCES ? Errc::permission : Errc::system, directory() + ": " + std::strerror(error), error);
     }
-    while (const dirent* entry = readdir(dir)) {
+    for (;;) {
+        errno = 0;
+        const dirent* const entry = readdir(dir);
+        if (!entry) break;
         const std::string_view file = entry->d_name;
         if (file.starts_with(detail::file_prefix) && detail::valid_name(file.substr(detail::file_prefix.size())))
             names.emplace_back(file.substr(detail::file_prefix.size()));
     }
+    const int error = errno;
     closedir(dir);
+    if (error) throw Error(Errc::system, directory() + ": " + std::strerror(error), error);
     std::ranges::sort(names);
     return names;
 }

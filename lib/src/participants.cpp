@@ -31,6 +31,8 @@ void raise_to(std::atomic<u32>& value, u32 least) noexcept {
     for (u32 now = value.load(std::memory_order_relaxed); now < least && !value.compare_exchange_weak(now, least, std::memory_order_acq_rel);) {}
 }
 
+Error locked_out(const std::string& name) { return Error(Errc::in_use, name + ": a process that reads it has locked it against attaching (lslocks shows which)"); }
+
 }  // namespace
 
 Attachment::Attachment(std::string_view name, Role role, const AttachOptions& options) : role_(role) {
@@ -48,19 +50,22 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         name_ = file.name, path_ = file.path, record_ = file.record, id_ = id_of(file.stat);
         default_waiting = static_cast<Waiting>(h.waiting);
         prober_ = Fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-        if (!prober_ || !prober_is_ours()) {
+        if (const int error = errno; !prober_ && error != ENOENT && error != ENOTDIR && error != ELOOP) throw_errno(error == EACCES ? Errc::permission : Errc::system, file.name, error);
+        if (!prober_is_ours()) {
             if (tries < 100) continue;
             throw Error(Errc::removed, file.name + ": removed or replaced while attaching");
         }
         mapping_.emplace(file, Access::attach);
         const Ring& ring = mapping_->ring();
         const bool single = role == role_producer ? ring.one_producer : ring.one_consumer;
-        if (single && !try_lock(file.fd.get(), role == role_producer ? lock_one_producer : lock_one_consumer)) {
+        const u64 single_byte = role == role_producer ? lock_one_producer : lock_one_consumer;
+        if (single && !try_lock(file, single_byte)) {
             mapping_.reset();
+            if (locked_by_reader(prober_.get(), single_byte)) throw locked_out(file.name);
             throw Error(Errc::role_taken, file.name + ": its one " + (role == role_producer ? "producer" : "consumer") + " is attached already");
         }
         bool taken = false;
-        for (entry_ = 0; entry_ < ring.participants && !taken; ++entry_) taken = try_lock(file.fd.get(), lock_entries + entry_);
+        for (entry_ = 0; entry_ < ring.participants && !taken; ++entry_) taken = try_lock(file, lock_entries + entry_);
         --entry_;
         // Only after the lock is ours: a removal that came before has marked the ring.
         if (ring.lines->events.state.load(std::memory_order_acquire) == state_removed) {
@@ -74,6 +79,8 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
                 std::this_thread::sleep_for(std::chrono::milliseconds(1));
                 continue;
             }
+            for (u32 i = 0; i < participants; ++i)
+                if (locked_by_reader(prober_.get(), lock_entries + i)) throw locked_out(file.name);
             throw Error(Errc::table_full, file.name + ": all " + std::to_string(participants) + " participants are attached (a ring for more: shmq-create --participants)");
         }
         break;  // file.fd closes here: the mapping keeps its description and the lock

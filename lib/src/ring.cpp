@@ -153,6 +153,30 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
     return waited;
 }
 
+// Into the claim at position_. The local copy of the ring stays in registers, which *this cannot: the
+// compiler must take every store into shared memory for one that may change it.
+void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
+    const Ring ring = ring_;
+    u64 p = position_, sequence = messages_, bytes = 0;
+    for (const Bytes message : messages) {
+        std::byte* const at = ring.slot(p);
+        Ring::fetch_ahead<1>(at, message.size());
+        std::memcpy(at + ring.prefix, message.data(), message.size());
+        if (!ring.fixed) put_header(at, message.size(), sequence++);
+        if (ring.timestamps) stamp(p, at);
+        bytes += message.size();
+        p += ring.fixed ? 1 : ring.slots_for(message.size());
+    }
+    me_->pushed.store(messages_ += messages.size(), std::memory_order_relaxed);
+    if (!ring.fixed) me_->pushed_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
+    // COMMIT, each in its turn: a kill in the middle leaves a prefix. P1: pairs with O1.
+    p = position_;
+    for (const Bytes message : messages) {
+        ring.word(p).store(ring.lap_tag(p) | word_ready, std::memory_order_release);
+        p += ring.fixed ? 1 : ring.slots_for(message.size());
+    }
+}
+
 Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) noexcept {
     std::size_t pushed = 0;
     while (pushed < messages.size()) {
@@ -176,21 +200,7 @@ Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) no
             end = pushed + 1;
             if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return {outcome, pushed};
         }
-        const u64 begin = position_;
-        u64 p = begin;
-        for (std::size_t i = pushed; i < end; ++i) {
-            std::byte* const at_slot = ring_.slot(p);
-            Ring::fetch_ahead<1>(at_slot, messages[i].size());
-            std::memcpy(at_slot + ring_.prefix, messages[i].data(), messages[i].size());
-            seal(p, at_slot, messages[i].size());
-            p += slots_for(messages[i].size());
-        }
-        // COMMIT, each in its turn: a kill in the middle leaves a prefix. P1: pairs with O1.
-        p = begin;
-        for (std::size_t i = pushed; i < end; ++i) {
-            ring_.word(p).store(ring_.lap_tag(p) | word_ready, std::memory_order_release);
-            p += slots_for(messages[i].size());
-        }
+        put_batch(messages.subspan(pushed, end - pushed));
         withdraw();
         pushed = end;
         if (const Outcome outcome = wake(); outcome != Outcome::ok) return {outcome, pushed};
@@ -427,20 +437,21 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
     if (most == 0) return Batch(Outcome::empty);
     if (!fast_) {
         if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
-        return Batch(this, position_, held_slots_, 1, size_);
+        return Batch(this, position_, held_slots_, 1, size_, word_);
     }
-    const u64 most_slots = std::max<u64>(1, ring_.capacity / 4);
+    const Ring ring = ring_;  // in registers, as in put_batch
+    const u64 most_slots = std::max<u64>(1, ring.capacity / 4);
     u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
     for (;;) {
         u64 p = h, bytes = 0;
         std::size_t count = 0;
         for (; count < most; ++count) {
-            if (!ring_.ready(ring_.word(p).load(std::memory_order_acquire), p)) break;  // O1: pairs with P1
-            const u64 size = ring_.length_at(p);
-            if (!ring_.bounded(size)) break;
-            const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
-            if (count && (p + n - h > most_slots || (ring_.fixed && ((p & ring_.mask) == 0)))) break;
-            Ring::fetch_ahead<0>(ring_.slot(p), size);
+            if (!ring.ready(ring.word(p).load(std::memory_order_acquire), p)) break;  // O1: pairs with P1
+            const u64 size = ring.length_at(p);
+            if (!ring.bounded(size)) break;
+            const u64 n = ring.fixed ? 1 : ring.slots_for(size);
+            if (count && (p + n - h > most_slots || (ring.fixed && ((p & ring.mask) == 0)))) break;
+            Ring::fetch_ahead<0>(ring.slot(p), size);
             p += n;
             bytes += size;
         }
@@ -453,10 +464,10 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
             continue;  // P5 as well
         }
         hold(h, 0, 0, p - h);
-        return Batch(this, h, p - h, count, bytes);
+        return Batch(this, h, p - h, count, bytes, 0);
     }
     if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
-    return Batch(this, position_, held_slots_, 1, size_);
+    return Batch(this, position_, held_slots_, 1, size_, word_);
 }
 
 Copied ConsumerCore::pop(std::span<std::byte> buffer, Deadline deadline) noexcept {

@@ -166,7 +166,7 @@ Fd make_unnamed(const Header& wanted, const Options& options, const std::string&
 }
 
 // 0 or an errno.
-int give_name(int fd, const std::string& path) noexcept {
+int give_name(int fd, const std::string& path) {
     const std::string self = "/proc/self/fd/" + number(static_cast<u64>(fd));
     if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
     const int error = errno;
@@ -284,13 +284,18 @@ Mapping::~Mapping() {
     munmap(base_, bytes_);
 }
 
-bool try_lock(int fd, u64 byte, u64 count) noexcept {
+bool try_lock(const SegmentFile& file, u64 byte, u64 count) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(byte);
     lock.l_len = static_cast<off_t>(count);
-    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+    while (fcntl(file.fd.get(), F_OFD_SETLK, &lock) != 0) {
+        const int error = errno;
+        if (error == EAGAIN || error == EACCES) return false;
+        if (error != EINTR) throw_errno(Errc::system, file.name + ": cannot lock it", error);
+    }
+    return true;
 }
 
 void unlock(int fd, u64 byte, u64 count) noexcept {
@@ -311,6 +316,15 @@ bool locked(int fd, u64 byte, u64 count) noexcept {
     return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
+bool locked_by_reader(int fd, u64 byte, u64 count) noexcept {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(byte);
+    lock.l_len = static_cast<off_t>(count);
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
+}
+
 }  // namespace detail
 
 using namespace detail;
@@ -321,10 +335,18 @@ namespace {
 // name means another file by now.
 bool remove_file(const SegmentFile& file, bool forced) {
     // Whoever removes holds the removal byte; whoever is attached holds its entry's.
-    if (!try_lock(file.fd.get(), lock_removal)) throw Error(Errc::in_use, file.name + ": being removed by another process");
-    if (!forced && !try_lock(file.fd.get(), lock_entries, max_participants)) throw Error(Errc::in_use, file.name + ": in use");
+    const int fd = file.fd.get();
+    if (!try_lock(file, lock_removal))
+        throw Error(Errc::in_use, file.name + (locked_by_reader(fd, lock_removal) ? ": a process that reads it has locked it against removal (lslocks shows which)" : ": being removed by another process"));
+    if (!forced && !try_lock(file, lock_entries, max_participants))
+        throw Error(Errc::in_use, file.name + (locked(fd, lock_entries, max_participants) ? ": in use" : ": locked by a process that reads it (lslocks shows which)"));
     struct stat now {};
-    if (lstat(file.path.c_str(), &now) != 0 || id_of(now) != id_of(file.stat)) return false;
+    if (lstat(file.path.c_str(), &now) != 0) {
+        const int error = errno;
+        if (error == ENOENT) return false;
+        throw_errno(Errc::system, file.name, error);
+    }
+    if (id_of(now) != id_of(file.stat)) return false;
     const Mapping mapping(file, Access::attach);
     // The name first: whoever may not take it away must not have told anybody that the ring is removed.
     // Killed in between: the attached notice that the name is gone.

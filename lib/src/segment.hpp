@@ -73,11 +73,14 @@ private:
 
 [[noreturn]] void throw_errno(Errc code, const std::string& what, int error);
 
-// Kernel locks on single bytes, owned by the open file description.
-bool try_lock(int fd, u64 byte, u64 count = 1) noexcept;
+// Kernel locks on single bytes, owned by the open file description. False where somebody else holds one;
+// throws where the kernel cannot lock at all.
+bool try_lock(const SegmentFile& file, u64 byte, u64 count = 1);
 void unlock(int fd, u64 byte, u64 count = 1) noexcept;
 // Is any of these bytes locked for writing by another description? Reading locks do not count: a
 // reader must not be able to look alive.
 bool locked(int fd, u64 byte, u64 count = 1) noexcept;
+// Why try_lock() may fail though nobody is attached: who may only read the file can lock it for reading.
+bool locked_by_reader(int fd, u64 byte, u64 count = 1) noexcept;
 
 }  // namespace shmq::detail

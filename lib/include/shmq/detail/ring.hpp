@@ -328,19 +328,19 @@ public:
 
     private:
         friend class Batch;
-        iterator(detail::ConsumerCore* core, std::uint64_t position, std::uint64_t end) noexcept
-            : core_(core), position_(position), end_(end), message_(Outcome::ok) { load(); }
+        iterator(detail::ConsumerCore* core, std::uint64_t position, std::uint64_t end, std::uint64_t word) noexcept
+            : core_(core), position_(position), end_(end), word_(word), message_(Outcome::ok) { load(); }
         void load() noexcept;
         detail::ConsumerCore* core_;
-        std::uint64_t position_, end_;
+        std::uint64_t position_, end_, word_;
         Message message_;
     };
 
-    Batch(Batch&& other) noexcept : core_(std::exchange(other.core_, nullptr)), position_(other.position_), slots_(other.slots_), bytes_(other.bytes_), count_(other.count_), outcome_(other.outcome_) {}
+    Batch(Batch&& other) noexcept : core_(std::exchange(other.core_, nullptr)), position_(other.position_), slots_(other.slots_), bytes_(other.bytes_), word_(other.word_), count_(other.count_), outcome_(other.outcome_) {}
     Batch& operator=(Batch&& other) noexcept {
         if (this != &other) {
             hand_back();
-            core_ = std::exchange(other.core_, nullptr), position_ = other.position_, slots_ = other.slots_, bytes_ = other.bytes_, count_ = other.count_, outcome_ = other.outcome_;
+            core_ = std::exchange(other.core_, nullptr), position_ = other.position_, slots_ = other.slots_, bytes_ = other.bytes_, word_ = other.word_, count_ = other.count_, outcome_ = other.outcome_;
         }
         return *this;
     }
@@ -348,8 +348,8 @@ public:
     explicit operator bool() const noexcept { return core_ != nullptr; }
     Outcome outcome() const noexcept { return outcome_; }
     std::size_t size() const noexcept { return count_; }
-    iterator begin() noexcept { return {core_, position_, position_ + slots_}; }
-    iterator end() noexcept { return {nullptr, position_ + slots_, position_ + slots_}; }
+    iterator begin() noexcept { return {core_, position_, position_ + slots_, word_}; }
+    iterator end() noexcept { return {nullptr, position_ + slots_, position_ + slots_, 0}; }
     // Fixed rings: all of it as one array, size() * slot_size bytes.
     Bytes array() const noexcept;
     Outcome release() noexcept;
@@ -358,10 +358,11 @@ public:
 private:
     friend class detail::ConsumerCore;
     explicit Batch(Outcome outcome) noexcept : outcome_(outcome) {}
-    Batch(detail::ConsumerCore* core, std::uint64_t position, std::uint64_t slots, std::size_t count, std::uint64_t bytes) noexcept
-        : core_(core), position_(position), slots_(slots), bytes_(bytes), count_(count), outcome_(Outcome::ok) {}
+    Batch(detail::ConsumerCore* core, std::uint64_t position, std::uint64_t slots, std::size_t count, std::uint64_t bytes, std::uint64_t word) noexcept
+        : core_(core), position_(position), slots_(slots), bytes_(bytes), word_(word), count_(count), outcome_(Outcome::ok) {}
     detail::ConsumerCore* core_ = nullptr;
     std::uint64_t position_ = 0, slots_ = 0, bytes_ = 0;
+    std::uint64_t word_ = 0;  // of the first: what was not claimed before is at its first attempt, like all behind it
     std::size_t count_ = 0;
     Outcome outcome_;
 };
@@ -443,6 +444,7 @@ private:
     }
     Outcome take_slowly(u64 n, Deadline deadline) noexcept;
     Outcome look_for_room(u64 n, bool thorough) noexcept;
+    void put_batch(std::span<const Bytes> messages) noexcept;
     void drop_tail(u64 position, u64 used, u64 claimed) noexcept;
 
     // Everything but the word. The sequence is spent before the commit: a kill in between leaves a
@@ -637,13 +639,21 @@ inline void Batch::hand_back() noexcept {
 inline void Batch::iterator::load() noexcept {
     if (!core_ || (position_ = core_->first_held(position_, end_)) == end_) return;
     const auto& ring = core_->ring();
-    const auto word = ring.word(position_).load(std::memory_order_relaxed);
     // Bounded once more: a hostile peer may have changed it since the batch was claimed.
     auto size = ring.length_at(position_);
-    auto slots = ring.bounded(size) && !ring.fixed ? ring.slots_for(size) : 1;
-    if (slots > end_ - position_) [[unlikely]] slots = end_ - position_, size = 0;
-    message_.core_ = nullptr;
-    message_ = Message(core_, ring.slot(position_) + ring.prefix, ring.bounded(size) ? size : 0, position_, word, slots, true);
+    std::uint64_t slots = 1;
+    if (!ring.fixed) {
+        if (!ring.bounded(size)) [[unlikely]] size = 0;
+        slots = ring.slots_for(size);
+        if (slots > end_ - position_) [[unlikely]] slots = end_ - position_, size = 0;
+    }
+    message_.core_ = core_;
+    message_.data_ = ring.slot(position_) + ring.prefix;
+    message_.size_ = size;
+    message_.position_ = position_;
+    message_.word_ = word_;
+    message_.slots_ = slots;
+    message_.in_batch_ = true;
 }
 
 }  // namespace shmq
