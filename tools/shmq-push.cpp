@@ -173,6 +173,7 @@ void push_messages(Input& input, const Framing& framing, const Shape& shape, con
         if (cut.partial > feed.limit()) {
             if (!config.skip_oversize) feed.too_long(cut.partial, framing.delimiter != Framing::no_delimiter || framing.single ? " or more" : "");
             skip(input, framing, cut, feed);
+            if (framing.single) break;  // the one message there was
             cut = {.need = least};
         } else if (!cut.bad.empty()) {
             feed.bad(cut.bad);

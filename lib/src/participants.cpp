@@ -1,7 +1,9 @@
 #include "participants.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +50,10 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
             throw Error(Errc::other_geometry, file.name + ": another geometry: found " + std::to_string(h.capacity) + " slots of " + std::to_string(h.requested_slot_size) +
                                                   " bytes" + (h.incompatible & feature_fixed ? ", fixed" : ""));
         name_ = file.name, path_ = file.path, record_ = file.record, id_ = id_of(file.stat);
+        bytes_ = file.stat.st_size;
+        // Elsewhere a file system may count its blocks late, or compress them away.
+        struct statfs fs {};
+        blocks_ = fstatfs(file.fd.get(), &fs) == 0 && fs.f_type == TMPFS_MAGIC ? file.stat.st_blocks : 0;
         default_waiting = static_cast<Waiting>(h.waiting);
         prober_ = Fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
         if (const int error = errno; !prober_ && error != ENOENT && error != ENOTDIR && error != ELOOP) throw_errno(error == EACCES ? Errc::permission : Errc::system, file.name, error);
@@ -171,7 +177,15 @@ Standing Attachment::standing() noexcept {
 
 Standing Attachment::inspect() noexcept {
     struct stat now {};
-    if (!gone_) gone_ = lstat(path_.c_str(), &now) != 0 ? errno == ENOENT || errno == ENOTDIR : id_of(now) != id_;
+    if (gone_) return standing();
+    if (lstat(path_.c_str(), &now) != 0) {
+        gone_ = errno == ENOENT || errno == ENOTDIR;
+    } else if (id_of(now) != id_) {
+        gone_ = true;
+    } else if (now.st_size < bytes_ || now.st_blocks < blocks_) {
+        // Truncated, or holes punched into it: those read as zeros and never fault.
+        core().alert().fetch_or(alert_broken, std::memory_order_relaxed);
+    }
     return standing();
 }
 

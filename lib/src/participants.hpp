@@ -37,6 +37,8 @@ private:
 
     std::string name_, path_, record_;
     FileId id_;
+    off_t bytes_ = 0;       // the file's size
+    blkcnt_t blocks_ = 0;   // on a tmpfs: what it holds of it; 0: not known
     Role role_;
     u32 entry_ = 0;
     bool gone_ = false;  // the name is not this file's any more

@@ -499,7 +499,7 @@ Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t message
         withdraw();
         if (finished(position + slots)) advance_free(ring_);
     } else {
-        for (u64 p = position, end = position + slots; (p = first_held(p, end)) < end;) {
+        for (u64 p = position, end = position + slots; static_cast<std::int64_t>(end - (p = first_held(p, end))) > 0;) {
             const u64 size = ring_.length_at(p);
             if (!ring_.bounded(size)) break;  // forged since it was claimed
             auto& word = ring_.word(p);
@@ -516,7 +516,8 @@ Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t message
 // What was released singly may be freed by anybody and its room be used again, so its length is
 // believed only if it is not freed after.
 u64 ConsumerCore::first_held_slowly(u64 p, u64 end) const noexcept {
-    while (p < end) {
+    // Differences, not values: a forged position may lie where the numbers come round.
+    while (static_cast<std::int64_t>(end - p) > 0) {
         const bool held = ring_.ready(ring_.word(p).load(std::memory_order_acquire), p);
         const u64 size = ring_.length_at(p);
         std::atomic_thread_fence(std::memory_order_acquire);
@@ -530,7 +531,7 @@ u64 ConsumerCore::first_held_slowly(u64 p, u64 end) const noexcept {
             p += ring_.fixed ? 1 : ring_.slots_for(size);
         }
     }
-    return std::min(p, end);
+    return end;
 }
 
 void ConsumerCore::release_in_batch(u64 position, u64 size) noexcept {

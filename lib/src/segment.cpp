@@ -238,6 +238,7 @@ SegmentFile open_segment(std::string_view name, Access access) {
     const Header& h = file.header;
     if (std::memcmp(h.magic, magic, sizeof magic) != 0) throw Error(Errc::not_a_ring, file.name + ": not a ring: it does not begin with SHMQRING");
     if (h.byte_order == __builtin_bswap32(byte_order_mark)) throw Error(Errc::other_version, file.name + ": a ring of the other byte order");
+    if (h.byte_order != byte_order_mark) throw Error(Errc::corrupt, file.name + ": corrupt ring: no byte order mark");
     if (h.version != format_version) throw Error(Errc::other_version, file.name + ": a ring of format version " + number(h.version) + ", expected " + number(format_version));
     const u64 unknown = h.incompatible & ~known_incompatible;
     if (unknown) throw Error(Errc::other_version, file.name + ": a ring with features this version does not know: bits " + number(unknown));
@@ -375,8 +376,24 @@ std::string policy_text(const Header& h) {
            (h.record_bytes ? ", with a record layout" : "");
 }
 
+std::string octal(mode_t mode) {
+    const char digits[] = {'0', static_cast<char>('0' + (mode >> 6 & 7)), static_cast<char>('0' + (mode >> 3 & 7)), static_cast<char>('0' + (mode & 7)), 0};
+    return digits;
+}
+
+// Somebody else may have been first with our name, to read what we push: his ring is as good as ours
+// only where others were to have access anyway, and no more of them than we asked for.
+void require_trusted(const SegmentFile& there, const Options& options) {
+    const mode_t mode = there.stat.st_mode & 0777;
+    if (there.stat.st_uid == geteuid()) return;
+    if ((options.mode & 077) && !(mode & ~options.mode) && (!options.group || there.stat.st_gid == *options.group)) return;
+    throw Error(Errc::permission, there.name + ": exists, but belongs to user " + number(there.stat.st_uid) + ", group " + number(there.stat.st_gid) + ", with mode " + octal(mode) +
+                                      "; expected our own or mode " + octal(options.mode) + (options.group ? " and group " + number(*options.group) : ""));
+}
+
 void require_same(const SegmentFile& there, const Header& wanted, const Options& options) {
     const Header& h = there.header;
+    require_trusted(there, options);
     if (h.capacity != wanted.capacity || h.requested_slot_size != wanted.requested_slot_size || h.incompatible != wanted.incompatible || h.max_message != wanted.max_message ||
         h.participants != wanted.participants || there.record != options.record)
         throw Error(Errc::other_geometry, there.name + ": exists with another geometry: found " + policy_text(h) + "; expected " + policy_text(wanted));

@@ -62,7 +62,11 @@ public:
     Mapping& operator=(const Mapping&) = delete;
     ~Mapping();
     const Ring& ring() const noexcept { return ring_; }
-    void tell(std::atomic<u32>* alert) noexcept { guarded_->alert.store(alert); }
+    void tell(std::atomic<u32>* alert) noexcept {
+        guarded_->alert.store(alert);
+        if (guarded_->patched.load()) alert->fetch_or(alert_broken, std::memory_order_relaxed);
+    }
+    bool patched() const noexcept { return guarded_->patched.load(); }  // a fault was patched over
 
 private:
     std::byte* base_ = nullptr;

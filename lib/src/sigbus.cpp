@@ -52,10 +52,12 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
     bool ours = false;
     for_each_guarded([&](Guarded& one) {
         const auto begin = one.begin.load(std::memory_order_relaxed), end = one.end.load(std::memory_order_relaxed);
-        if (ours || at < begin || at >= end) return;
+        // Sent by kill(), a signal has no address, but a number in its place.
+        if (ours || info->si_code <= 0 || at < begin || at >= end) return;
         const auto page = one.page.load(std::memory_order_relaxed);
         if (mmap(reinterpret_cast<void*>(at / page * page), page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) return;
-        if (auto* const alert = one.alert.load(std::memory_order_relaxed)) alert->fetch_or(alert_broken, std::memory_order_relaxed);
+        one.patched.store(true);
+        if (auto* const alert = one.alert.load()) alert->fetch_or(alert_broken, std::memory_order_relaxed);
         ours = true;
     });
     if (ours) return;
@@ -81,6 +83,7 @@ Guarded* guard_mapping(void* at, std::size_t bytes, std::size_t page) {
             if (!one.begin.compare_exchange_strong(vacant, 1)) continue;  // 1: taken, not yet to be looked at
             one.end.store(begin + bytes);
             one.page.store(page);
+            one.patched.store(false);
             one.begin.store(begin, std::memory_order_release);
             return &one;
         }

@@ -13,6 +13,7 @@ struct Guarded {
     std::atomic<std::uintptr_t> begin{0}, end{0};
     std::atomic<std::atomic<std::uint32_t>*> alert{nullptr};  // where to set Alert bits; null: not ours to tell
     std::atomic<std::size_t> page{0};
+    std::atomic<bool> patched{false};  // a fault was; also before there was anybody to tell
 };
 
 // Registers a mapping; never null. Give back with release_guard before unmapping.

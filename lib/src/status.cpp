@@ -87,6 +87,7 @@ Status stat(std::string_view name) {
     s.used = ring.pending();
     s.messages = count_messages(ring, s.free_position, s.write_position);
     s.state = lines.events.state.load(std::memory_order_acquire) == state_removed ? RingState::removed : w & end_bit ? RingState::ended : RingState::open;
+    if (mapping.patched()) throw Error(Errc::corrupt, file.name + ": corrupt ring: truncated while it was looked at");
     return s;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -40,12 +41,29 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 // A descriptor that is closed at the start would be given to the next file opened: a ring, say, which
 // then receives what is meant for stdout. One that can do nothing takes its place: EBADF, as before.
-void occupy_standard_descriptors() noexcept {
+bool occupy_standard_descriptors() noexcept {
     for (int fd = 0; fd <= 2; ++fd)
-        if (fcntl(fd, F_GETFD) < 0) open("/", O_PATH);
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/", O_PATH) < 0) return false;
+    return true;
+}
+
+// A limit on the size of files (ulimit -f) is to be an error, EFBIG, that can be told. A handler, not
+// SIG_IGN: that would be inherited by a program we start.
+void survive_file_size_limit() noexcept {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGXFSZ, &action, nullptr);
 }
 
 Failure stdout_failure(int error) { return Failure(Exit::io, fmt::format("stdout: {}", std::strerror(error))); }
+
+// Somebody made stdout non-blocking; it may be shared, so it is not ours to change.
+void wait_for_room() noexcept {
+    pollfd out{STDOUT_FILENO, POLLOUT, 0};
+    poll(&out, 1, -1);
+}
 
 // What was written may still be refused when it is closed: a quota, a network file system.
 void close_stdout() {
@@ -76,7 +94,11 @@ Exit guarded(int argc, char** argv, Exit (*run)(int, char**)) {
 
 int guarded_main(const char* tool, int argc, char** argv, Exit (*run)(int, char**)) {
     tool_name = tool;
-    occupy_standard_descriptors();
+    if (!occupy_standard_descriptors()) {
+        complain(fmt::format("cannot occupy a closed standard descriptor: {}", std::strerror(errno)));
+        return static_cast<int>(Exit::os);
+    }
+    survive_file_size_limit();
     shmq::install_sigbus_handler();
     return static_cast<int>(guarded(argc, argv, run));
 }
@@ -87,6 +109,7 @@ void print(std::string_view text) {
         const ssize_t wrote = write(STDOUT_FILENO, text.data(), text.size());
         if (wrote >= 0) text.remove_prefix(static_cast<std::size_t>(wrote));
         else if (errno == EPIPE) die_of(SIGPIPE);
+        else if (errno == EAGAIN || errno == EWOULDBLOCK) wait_for_room();
         else if (errno != EINTR) throw stdout_failure(errno);
     }
 }

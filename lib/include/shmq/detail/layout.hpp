@@ -45,7 +45,8 @@ enum Incompatible : u64 {
     feature_one_producer = 16, // write_position is moved by a plain store
     feature_one_consumer = 32, // read_position is moved by a plain store
 };
-inline constexpr u64 known_incompatible = 63;
+// Broadcast and overwrite have their bits, but this program cannot do them yet: it must not attach.
+inline constexpr u64 known_incompatible = feature_fixed | feature_timestamps | feature_one_producer | feature_one_consumer;
 enum Compatible : u64 {
     feature_record = 1,       // a record layout text follows the header
     feature_ephemeral = 2,    // goes with its last participant

@@ -141,9 +141,9 @@ struct Ring {
     // it was: ThreadSanitizer need not report that.
     [[gnu::no_sanitize_thread]] u64 length_at(u64 position) const noexcept {
         if (fixed) return slot_size;
-        u32 length;
-        std::memcpy(&length, slot(position), sizeof length);
-        return length;
+        // Volatile: loaded once. Loaded again by the compiler after it was found bounded, a hostile peer
+        // could have made it another.
+        return *reinterpret_cast<const volatile u32*>(slot(position));
     }
     bool bounded(u64 length) const noexcept { return length <= max_message; }
 
