@@ -1,0 +1,18 @@
+# fish completion for shmq-pop.
+complete -c shmq-pop -f -a '(shmq-stat -q -r --noheadings -o NAME 2>/dev/null)' -d ring
+complete -c shmq-pop -s F -l framing -x -a 'line nul whole u32 fixed chunk json' -d 'how messages are told apart'
+complete -c shmq-pop -s z -l nul -d 'messages end with a NUL byte'
+complete -c shmq-pop -s w -l whole -d 'one message'
+complete -c shmq-pop -s J -l json -d 'one JSON object a line'
+complete -c shmq-pop -s c -l count -x -d 'stop after so many messages'
+complete -c shmq-pop -s a -l all -d 'stop when the ring is empty'
+complete -c shmq-pop -s n -l no-wait -d 'stop where it would have to wait'
+complete -c shmq-pop -s t -l timeout -x -d 'fail when a message does not come in time'
+complete -c shmq-pop -s e -l end -d 'also stop when no producer is left'
+complete -c shmq-pop -s p -l peek -d 'print what is there, without consuming it'
+complete -c shmq-pop -l wait-ring -d 'wait until there is such a ring'
+complete -c shmq-pop -l waiting -x -a 'adaptive block spin' -d 'how to wait'
+complete -c shmq-pop -s q -l quiet -d 'errors only'
+complete -c shmq-pop -s v -l verbose -d 'one closing summary on stderr'
+complete -c shmq-pop -s h -l help -d 'print a help and exit'
+complete -c shmq-pop -s V -l version -d 'print the version and exit'

@@ -1,0 +1,18 @@
+# fish completion for shmq-push.
+complete -c shmq-push -f -a '(shmq-stat -q -r --noheadings -o NAME 2>/dev/null)' -d ring
+complete -c shmq-push -s F -l framing -x -a 'line nul whole u32 fixed chunk json' -d 'how messages are told apart'
+complete -c shmq-push -s z -l nul -d 'messages end with a NUL byte'
+complete -c shmq-push -s w -l whole -d 'one message'
+complete -c shmq-push -s J -l json -d 'one JSON object a line'
+complete -c shmq-push -s d -l data -x -d 'push this and do not read stdin'
+complete -c shmq-push -s c -l count -x -d 'stop after so many messages'
+complete -c shmq-push -s n -l no-wait -d 'fail when the ring is full'
+complete -c shmq-push -s t -l timeout -x -d 'fail when one message had to wait so long'
+complete -c shmq-push -s e -l end -d 'mark the end of the stream'
+complete -c shmq-push -l wait-ring -d 'wait until there is such a ring'
+complete -c shmq-push -l waiting -x -a 'adaptive block spin' -d 'how to wait'
+complete -c shmq-push -l skip-oversize -d 'leave out messages that can never fit'
+complete -c shmq-push -s q -l quiet -d 'errors only'
+complete -c shmq-push -s v -l verbose -d 'one closing summary on stderr'
+complete -c shmq-push -s h -l help -d 'print a help and exit'
+complete -c shmq-push -s V -l version -d 'print the version and exit'
