@@ -210,7 +210,7 @@ Exit run(const Config& config) {
             // Nobody asked for this one by name: gone in the meantime, somebody else's, or not a ring.
             if (all && (error.code() == shmq::Errc::no_such_ring || config.quiet)) continue;
             const Exit failed = complain(error);
-            if (!all && exit == Exit::ok) exit = failed;
+            if ((!all || failed == Exit::os) && exit == Exit::ok) exit = failed;
         }
     }
     if (config.json) {

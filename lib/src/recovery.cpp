@@ -38,7 +38,7 @@ Repair repair_at_read_position(const Ring& ring, Peers& peers, u32 me, u64& aban
     // then the position (O3: pairs with P3), then, in unclaimed_until, the registers.
     const u64 w = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
     if (w == h) return Repair::nothing;
-    if (w - h > ring.slots) return read_position.load(std::memory_order_acquire) == h ? Repair::corrupt : Repair::done;
+    if (h > w || w - h > ring.slots) return read_position.load(std::memory_order_acquire) == h ? Repair::corrupt : Repair::done;
 
     const auto age = ring.age(words[0], h);
     if (age > 0 || (age == 0 && word_state(words[0]) != word_abandoned))  // h was stale, or nonsense

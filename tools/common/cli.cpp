@@ -104,7 +104,7 @@ int guarded_main(const char* tool, int argc, char** argv, Exit (*run)(int, char*
 }
 
 void print(std::string_view text) {
-    printed = true;
+    printed = printed || !text.empty();
     while (!text.empty()) {
         const ssize_t wrote = write(STDOUT_FILENO, text.data(), text.size());
         if (wrote >= 0) text.remove_prefix(static_cast<std::size_t>(wrote));
