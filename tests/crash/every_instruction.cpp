@@ -1,0 +1,1239 @@
+// Every operation of the library, killed and stopped after each of its instructions.
+//
+// A victim process attaches, traps, and is single-stepped through one operation. After instruction i it
+// is killed (or stopped, and continued after others have gone on for laps). Then survivors use the ring
+// and a checker that knows every message says whether the promises held:
+//
+//   every message whose push answered ok is delivered once, whole, in the order of its producer; what
+//   was being pushed is there as a prefix or not at all; what a dead consumer held comes again, flagged,
+//   unless it was committed; nothing stays claimed; exactly the capacity can be filled again; the ring
+//   can be removed and no file is left.
+//
+// A survey of each operation records which instructions change the segment or are system calls. Everyday
+// runs kill after each of those, before each of those, and at a stride between; SHMQ_LONG=1 after every
+// single instruction. To reach instruction i of a long operation quickly, the tester runs the victim to a
+// hardware breakpoint on the last instruction before i that was executed for the first time there, and
+// single-steps from it.
+#include "common.hpp"
+
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <unordered_set>
+#include <vector>
+
+#include <shmq/shmq.hpp>
+
+namespace {
+
+using namespace crash;
+using shmq::Outcome;
+using shmq::detail::Entry;
+using shmq::detail::Header;
+using shmq::detail::Lines;
+
+constexpr u64 capacity = 16, slot_size = 64;
+constexpr const char* ring_name = "r";
+constexpr double hang = 5;  // seconds: a survivor that needs longer hangs
+
+struct Kind {
+    bool one_producer, one_consumer, fixed;
+    std::string policy() const { return std::string(one_producer ? "s" : "m") + "p" + (one_consumer ? "s" : "m") + "c"; }
+    shmq::Options options() const {
+        shmq::Options o;
+        o.slots = capacity, o.slot_size = slot_size, o.fixed = fixed, o.participants = 8;
+        o.producers = one_producer ? shmq::one : shmq::many, o.consumers = one_consumer ? shmq::one : shmq::many;
+        o.waiting = shmq::Waiting::block;
+        return o;
+    }
+    std::size_t bytes(u64 slots) const { return fixed ? slot_size : slots * slot_size - 16; }
+};
+
+struct Failure : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+[[noreturn]] [[gnu::format(printf, 1, 2)]] void fail(const char* format, ...) {
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    std::vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    throw Failure(text);
+}
+
+// ---- what a victim tells the tester, in memory that outlives it ----------------------------------
+
+struct Page {
+    std::atomic<u32> phase;  // 1: at the operation, 2: it is complete, 3: it went wrong
+    std::atomic<u32> traced, killed;
+    std::atomic<u32> attempted, acked;  // messages handed to push; answered ok
+    std::atomic<u32> deliveries;
+    struct Delivery {
+        u32 producer;
+        u64 number, position;
+        std::atomic<u32> redelivered, committed;
+    } delivered[32];
+    std::byte buffer[1024];  // of pop(buffer)
+    char error[200];
+};
+Page* pages;  // 0, 1: victims; 2: a sleeper
+constexpr u32 tester_id = 1, victim_id = 2, helper_id = 6;  // victim_id + page
+
+// One participant that is driven by a scenario.
+struct Actor {
+    const Kind& kind;
+    Page& page;
+    u32 id;
+    std::optional<shmq::Producer> producer;
+    std::optional<shmq::Consumer> consumer;
+    std::optional<shmq::Viewer> viewer;
+    std::optional<shmq::Message> message;
+    std::vector<std::vector<std::byte>> payloads{};
+    std::size_t next = 0;
+
+    void attach_producer() { producer.emplace(ring_name); }
+    void attach_consumer() { consumer.emplace(ring_name); }
+    void ready(u64 slots) {
+        payloads.emplace_back(kind.bytes(slots));
+        fill(payloads.back(), id, payloads.size() - 1);
+    }
+    void note_ok(Outcome outcome) {
+        if (outcome == Outcome::ok) page.acked.fetch_add(1);
+    }
+    void push(shmq::Deadline deadline = shmq::forever) {
+        page.attempted.fetch_add(1);
+        note_ok(producer->push(payloads[next++], deadline));
+    }
+    // As a consumer that writes its ledger before it commits.
+    u32 record(const shmq::Message& m) {
+        Stamp s{};
+        if (!whole(m.bytes(), s)) {
+            std::snprintf(page.error, sizeof page.error, "torn: %zu bytes at %llu", m.bytes().size(), static_cast<unsigned long long>(m.position()));
+            page.phase = 3;
+            _exit(3);
+        }
+        const u32 n = page.deliveries;
+        page.delivered[n].producer = s.producer, page.delivered[n].number = s.number, page.delivered[n].position = m.position();
+        page.delivered[n].redelivered = m.redelivered();
+        page.deliveries.store(n + 1);
+        return n;
+    }
+    void pop(shmq::Deadline deadline = shmq::forever) {
+        if (auto m = consumer->pop(deadline)) {
+            const u32 n = record(m);
+            if (m.release() == Outcome::ok) page.delivered[n].committed = 1;
+        }
+    }
+};
+
+// ---- the ring under test, and the tester as its survivor ------------------------------------------
+
+double longest_stall = 0, longest_sleep = 0;
+std::string stalled_in, slept_in;
+void note(double& longest, std::string& where, double value, const std::string& what) {
+    if (value > longest) longest = value, where = what;
+}
+u64 total_points = 0, total_stops = 0, total_doubles = 0, total_failures = 0;
+
+struct World {
+    explicit World(Kind k) : kind(k) {}
+    ~World() {
+        for (pid_t child : children) {
+            kill(child, SIGKILL);
+            kill(child, SIGCONT);
+            waitpid(child, nullptr, __WALL);
+        }
+        if (view) munmap(const_cast<std::byte*>(view), view_bytes);
+        held.reset(), holder.reset(), p.reset(), c.reset();
+        try {
+            shmq::remove(ring_name, true);
+        } catch (const shmq::Error&) {
+        }
+    }
+
+    Kind kind;
+    std::string label;
+    std::optional<shmq::Producer> p;
+    std::optional<shmq::Consumer> c;
+    std::optional<shmq::Consumer> holder;  // holds `held` and does nothing else
+    std::optional<shmq::Message> held;
+    std::vector<pid_t> children;
+    const std::byte* view = nullptr;
+    std::size_t view_bytes = 0;
+    bool made_again = false;
+    int style = 0;  // survivors pop one by one, or in batches
+    pid_t sleeper = 0;
+
+    struct Known {
+        bool acked = false;
+        u32 delivered = 0;
+        bool flagged = false;
+        u64 position = 0;
+    };
+    std::map<u64, Known> known;
+    static u64 key(u32 producer, u64 number) { return u64{producer} << 32 | number; }
+    struct Taken {
+        u64 key, position, sequence;
+        u32 entry;
+        bool flagged;
+    };
+    std::vector<Taken> log;
+    u64 pushed = 0;
+
+    shmq::Producer& producer() {
+        if (!p) p.emplace(ring_name);
+        return *p;
+    }
+    shmq::Consumer& consumer() {
+        if (!c) c.emplace(ring_name);
+        return *c;
+    }
+
+    void make() {
+        shmq::create(ring_name, kind.options());
+        // Begin near the end of a lap, so that runs cross it.
+        const u64 start = kind.fixed ? 2 * capacity - 3 : 2 * 64 - 3;
+        std::vector<std::byte> payload(kind.bytes(1));
+        for (u64 i = 0; i < start; ++i) {
+            if (producer().try_push(payload) != Outcome::ok) fail("cannot rotate the ring");
+            auto m = consumer().try_pop();
+            if (!m || m.release() != Outcome::ok) fail("cannot rotate the ring");
+        }
+    }
+    void look() {
+        const int fd = open(shmq::path_of(ring_name).c_str(), O_RDONLY | O_CLOEXEC);
+        struct stat s {};
+        if (fd < 0 || fstat(fd, &s) != 0) fail("cannot look at the ring");
+        view_bytes = static_cast<std::size_t>(s.st_size);
+        view = static_cast<const std::byte*>(mmap(nullptr, view_bytes, PROT_READ, MAP_SHARED, fd, 0));
+        close(fd);
+    }
+
+    Outcome push(u64 slots) {
+        std::vector<std::byte> payload(kind.bytes(slots));
+        fill(payload, tester_id, pushed);
+        const Outcome outcome = producer().try_push(payload);
+        if (outcome == Outcome::ok) known[key(tester_id, pushed++)].acked = true;
+        return outcome;
+    }
+    void must_push(u64 slots) {
+        if (const Outcome outcome = push(slots); outcome != Outcome::ok) fail("push of a survivor: %s", describe(outcome));
+    }
+    void take(const shmq::Message& m) {
+        Stamp s{};
+        if (!whole(m.bytes(), s)) fail("TORN: message of %zu bytes at %llu", m.bytes().size(), static_cast<unsigned long long>(m.position()));
+        Known& k = known[key(s.producer, s.number)];
+        if (++k.delivered > 1) fail("DUPLICATED: message %u/%llu delivered twice to survivors, at %llu and %llu", s.producer, static_cast<unsigned long long>(s.number),
+                                    static_cast<unsigned long long>(k.position), static_cast<unsigned long long>(m.position()));
+        k.flagged = m.redelivered(), k.position = m.position();
+        log.push_back({key(s.producer, s.number), m.position(), m.sequence(), m.producer(), m.redelivered()});
+    }
+    // Whatever can be taken now. False: there was nothing.
+    bool take_some() {
+        if (style == 1) {
+            auto batch = consumer().pop_batch(8, shmq::no_wait);
+            if (!batch) return false;
+            for (auto& m : batch) take(m);
+            if (batch.release() != Outcome::ok) fail("release of a batch failed");
+            return true;
+        }
+        auto m = consumer().try_pop();
+        if (!m) {
+            if (m.outcome() != Outcome::empty && m.outcome() != Outcome::ended) fail("pop of a survivor: %s", describe(m.outcome()));
+            return false;
+        }
+        take(m);
+        if (m.release() != Outcome::ok) fail("release failed");
+        return true;
+    }
+    void drain() {
+        const double begin = now();
+        while (consumer().pending())
+            if (!take_some() && now() - begin > hang) fail("STUCK: %llu slots pending and nothing to pop", static_cast<unsigned long long>(consumer().pending()));
+    }
+    void reopen() {
+        auto options = kind.options();
+        options.if_exists = shmq::IfExists::reopen;
+        shmq::create(ring_name, options);
+    }
+
+    // A stopped participant: go on as far as its range permits.
+    void go_on_beside_a_stopped_one(bool with_producer, bool with_consumer) {
+        const u64 rounds = kind.fixed ? 5 * capacity : 3 * 64;
+        for (u64 i = 0; i < rounds; ++i) {
+            const bool pushed_one = with_producer && push(1 + i % 3) == Outcome::ok;
+            const bool took_one = with_consumer && i % 4 && take_some();
+            if (!pushed_one && !took_one && i > 8) break;
+        }
+    }
+
+    // After the kill: all goes on, and all is there.
+    void settle(double since) {
+        consumer(), producer();
+        Outcome outcome = push(1);
+        if (outcome == Outcome::ended) reopen();
+        else if (outcome != Outcome::ok && outcome != Outcome::full) fail("push of a survivor: %s", describe(outcome));
+        if (held) {
+            while (take_some()) {}
+            if (held->release() != Outcome::ok) fail("release of a held message failed");
+            held.reset(), holder.reset();
+        }
+        if (!sleeper) {
+            drain();
+            note(longest_stall, stalled_in, now() - since, label);
+        } else {
+            const double begin = now();
+            while (take_some() || (consumer().pending() && now() - begin < 0.3)) {}
+        }
+        if (outcome != Outcome::ok) must_push(1);
+        drain_sleeper();
+        drain();
+        // Two laps of what is usual.
+        for (u64 i = 0; i < (kind.fixed ? 2 * capacity : 2 * 64 / 2); ++i) {
+            must_push(1 + i % 3);
+            if (i % 3 == 2) drain();
+        }
+        drain();
+        if (!kind.fixed) {  // all of it as one message
+            must_push(capacity);
+            drain();
+        }
+        for (u64 i = 0; i < capacity; ++i)
+            if ((outcome = push(1)) != Outcome::ok) fail("CAPACITY: full after %llu slots of %llu", static_cast<unsigned long long>(i), static_cast<unsigned long long>(capacity));
+        if ((outcome = push(1)) != Outcome::full) fail("CAPACITY: push into a full ring: %s", describe(outcome));
+        u64 seen = 0;
+        {
+            shmq::Viewer viewer(ring_name);
+            std::vector<std::byte> message;
+            shmq::Viewer::Info info{};
+            Stamp s{};
+            while (viewer.next(message, info)) {
+                if (!whole(message, s)) fail("TORN in a viewer");
+                ++seen;
+            }
+        }
+        if (seen != capacity) fail("a viewer sees %llu of %llu messages", static_cast<unsigned long long>(seen), static_cast<unsigned long long>(capacity));
+        drain();
+        const auto status = shmq::stat(ring_name);
+        if (status.used || status.messages || status.write_position != status.read_position || status.free_position != status.read_position)
+            fail("not drained: used %llu messages %llu", static_cast<unsigned long long>(status.used), static_cast<unsigned long long>(status.messages));
+        for (const auto& one : status.participants)
+            if (one.alive && one.holds_slots) fail("CLAIMED: entry %u still holds %llu slots at %llu", one.entry, static_cast<unsigned long long>(one.holds_slots), static_cast<unsigned long long>(one.holds_position));
+        if (status.readers != 1 || status.writers != 1) fail("%llu readers and %llu writers are alive", static_cast<unsigned long long>(status.readers), static_cast<unsigned long long>(status.writers));
+    }
+    // Who was asleep must have come back by itself by now, or come back after the messages of settle().
+    void drain_sleeper() {
+        if (!sleeper) return;
+        const double begin = now();
+        int status = 0;
+        while (waitpid(sleeper, &status, WNOHANG) == 0) {
+            if (now() - begin > hang) fail("STUCK: a sleeper did not wake");
+            if (now() - begin > 0.3 && pages[2].attempted == 0 && push(1) == Outcome::full) drain();
+            if (pages[2].attempted) take_some();
+            usleep(200);
+        }
+        forget(sleeper);
+        sleeper = 0;
+        if (status != 0) fail("a sleeper failed: %s", pages[2].error);
+    }
+    void forget(pid_t child) { std::erase(children, child); }
+
+    // Every message against what everybody knows of it.
+    void judge(bool lost_allowed) {
+        const u32 order[] = {0, 1, 2};
+        for (u32 who : order) {
+            Page& page = pages[who];
+            if (page.phase == 3) fail("a victim went wrong: %s", page.error);
+            const u32 id = victim_id + who;
+            const u32 acked = page.acked, attempted = page.attempted;
+            bool gap = false;
+            for (u32 n = 0; n < acked; ++n) known[key(id, n)].acked = true;
+            for (u32 n = acked; n < attempted; ++n) {
+                const auto found = known.find(key(id, n));
+                const bool there = (found != known.end() && found->second.delivered) || delivered_by_a_page(key(id, n));
+                if (there && gap) fail("NOT A PREFIX: message %u of a killed push is there without the one before it", n);
+                gap |= !there;
+            }
+        }
+        for (auto& [k, one] : known) {
+            const u32 id = static_cast<u32>(k >> 32);
+            const u64 number = k & 0xffffffff;
+            if (id >= victim_id && id < victim_id + 3 && number >= pages[id - victim_id].attempted) fail("FORGED: message %u/%llu was never pushed", id, static_cast<unsigned long long>(number));
+            bool before = false, committed = false;
+            for (u32 who : order) {
+                for (u32 n = 0; n < pages[who].deliveries; ++n) {
+                    const auto& d = pages[who].delivered[n];
+                    if (key(d.producer, d.number) != k) continue;
+                    if (committed) fail("DUPLICATED: message %u/%llu delivered again after it was committed", id, static_cast<unsigned long long>(number));
+                    if (before && !d.redelivered) fail("UNFLAGGED: message %u/%llu delivered again without a flag", id, static_cast<unsigned long long>(number));
+                    before = true;
+                    committed |= d.committed != 0;
+                    if (!pages[who].killed && !d.committed && !handed_back) fail("a victim that lived did not commit %u/%llu", id, static_cast<unsigned long long>(number));
+                    if (one.delivered && d.position != one.position) fail("message %u/%llu delivered from two positions", id, static_cast<unsigned long long>(number));
+                }
+            }
+            if (one.delivered && committed) fail("DUPLICATED: message %u/%llu delivered to a survivor after it was committed", id, static_cast<unsigned long long>(number));
+            if (one.delivered && before && !one.flagged) fail("UNFLAGGED: message %u/%llu delivered again without a flag", id, static_cast<unsigned long long>(number));
+            if (!one.delivered && !before && one.acked && !lost_allowed && !copied(k)) fail("LOST: message %u/%llu", id, static_cast<unsigned long long>(number));
+        }
+        // In order: the unflagged ones as they came; all of one producer by position.
+        u64 last = 0;
+        std::map<u64, Taken> by_position;
+        for (const auto& one : log) {
+            if (!one.flagged) {
+                if (one.position < last) fail("ORDER: position %llu after %llu", static_cast<unsigned long long>(one.position), static_cast<unsigned long long>(last));
+                last = one.position;
+            }
+            by_position[one.position] = one;
+        }
+        std::map<u32, u64> numbers, sequences;
+        for (const auto& [position, one] : by_position) {
+            auto [n, first] = numbers.try_emplace(static_cast<u32>(one.key >> 32), one.key);
+            if (!first && one.key <= n->second) fail("ORDER: producer %u", static_cast<u32>(one.key >> 32));
+            n->second = one.key;
+            if (kind.fixed) continue;
+            auto [s, only] = sequences.try_emplace(one.entry, one.sequence);
+            if (!only && one.sequence <= s->second) fail("SEQUENCE: of entry %u: %llu after %llu", one.entry, static_cast<unsigned long long>(one.sequence), static_cast<unsigned long long>(s->second));
+            s->second = one.sequence;
+        }
+    }
+    bool handed_back = false;
+    static bool delivered_by_a_page(u64 k) {
+        for (u32 who = 0; who < 3; ++who)
+            for (u32 n = 0; n < pages[who].deliveries; ++n)
+                if (key(pages[who].delivered[n].producer, pages[who].delivered[n].number) == k) return true;
+        return copied(k);
+    }
+    // pop(buffer) commits before it returns: the message was in the buffer then.
+    static bool copied(u64 k) {
+        Stamp s{};
+        std::memcpy(&s, pages[0].buffer, sizeof s);
+        return s.length >= sizeof s && s.length <= sizeof pages[0].buffer && whole({pages[0].buffer, s.length}, s) && key(s.producer, s.number) == k;
+    }
+    void remove() {
+        p.reset(), c.reset();
+        shmq::remove(ring_name);
+        if (entries_of(shmq::directory(), false)) fail("a file is left");
+    }
+    void dump() const {
+        if (!view) return;
+        const auto& h = *reinterpret_cast<const Header*>(view);
+        const auto& lines = *reinterpret_cast<const Lines*>(view + h.lines_offset);
+        std::printf("    write %llu read %llu free %llu data_wait %x room_wait %x\n    words:", static_cast<unsigned long long>(lines.write_position.value), static_cast<unsigned long long>(lines.read_position.value),
+                    static_cast<unsigned long long>(lines.free_position.value), lines.data_wait.value.load(), lines.room_wait.value.load());
+        const auto* const words = reinterpret_cast<const u64*>(view + h.words_offset);
+        for (u64 i = 0; i < h.slots; ++i) std::printf(" %llu.%llu.%llu", static_cast<unsigned long long>(words[i] >> 16), static_cast<unsigned long long>(words[i] >> 8 & 255), static_cast<unsigned long long>(words[i] & 255));
+        std::printf("\n");
+        const auto* const entries = reinterpret_cast<const Entry*>(view + h.entries_offset);
+        for (u32 i = 0; i < h.participants; ++i)
+            if (entries[i].generation.load())
+                std::printf("    entry %u role %u generation %u pid %u claims %lld +%llu\n", i, entries[i].role.load(), entries[i].generation.load(), entries[i].pid.load(),
+                            static_cast<long long>(entries[i].claim_position), static_cast<unsigned long long>(entries[i].claim_slots));
+    }
+};
+
+// ---- victims --------------------------------------------------------------------------------------
+
+using Act = std::function<void(Actor&)>;
+
+pid_t start(World& world, u32 who, bool traced, const Act& setup, const Act& operation) {
+    Page& page = pages[who];
+    page.traced = traced;
+    const pid_t pid = fork();
+    if (pid < 0) fail("fork: %s", std::strerror(errno));
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(0);
+        if (traced) ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+        try {
+            Actor actor{world.kind, page, victim_id + who, {}, {}, {}, {}};
+            setup(actor);
+            page.phase = 1;
+            if (traced) asm volatile("int3" ::: "memory");
+            operation(actor);
+            page.phase = 2;
+            if (page.traced) asm volatile("int3" ::: "memory");
+        } catch (const std::exception& error) {
+            std::snprintf(page.error, sizeof page.error, "%s", error.what());
+            page.phase = 3;
+            _exit(3);
+        }
+        _exit(0);
+    }
+    world.children.push_back(pid);
+    if (!traced) return pid;
+    int status = 0;
+    if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status) || page.phase != 1) fail("a victim did not reach its operation (status %x): %s", status, page.error);
+    ptrace(PTRACE_SETOPTIONS, pid, nullptr, PTRACE_O_EXITKILL);
+    return pid;
+}
+
+// A participant that dies at once where `act` ends: the first fault of a scenario.
+void one_dies(World& world, const Act& act) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        try {
+            Page* const nowhere = share<Page>();
+            Actor actor{world.kind, *nowhere, helper_id, {}, {}, {}, {}};
+            act(actor);
+            kill(getpid(), SIGKILL);
+        } catch (const std::exception& error) {
+            std::printf("helper: %s\n", error.what());
+        }
+        _exit(1);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    if (!WIFSIGNALED(status)) fail("the first participant did not die as planned");
+}
+
+bool is_asleep(pid_t pid) {
+    char path[64], text[256]{};
+    std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const auto got = read(fd, text, sizeof text - 1);
+    close(fd);
+    const char* const at = got > 0 ? std::strrchr(text, ')') : nullptr;
+    return at && at[2] == 'S';
+}
+
+// Another participant, which sleeps while the victim is at work.
+void sleeper_starts(World& world, const Act& setup, const Act& operation) {
+    world.sleeper = start(world, 2, false, setup, operation);
+    for (int i = 0; i < 50000 && !(pages[2].phase == 1 && is_asleep(world.sleeper)); ++i) usleep(20);
+}
+
+enum class Side { producer, consumer, neither };
+
+struct Scenario {
+    const char* name;
+    Side side;
+    std::function<void(World&)> before;
+    Act setup, operation;
+    u32 acks = 0, deliveries = 0;  // what the whole operation does, if it is not killed; a batch: at least
+    bool variable_only = false, many_producers = false, many_consumers = false, one_policy = false;
+    bool kill_only = false;        // not stopped
+    bool fills = false;            // the sleeping survivor is a producer
+    bool hands_back = false, replaces = false, makes = false;
+    bool batch = false;            // where a lap of a fixed ring ends it is shorter
+    bool sleeper_after = false;    // another consumer falls asleep once the victim holds the only message
+    u64 sparse = 1;                // everyday: only every so many of the points
+    std::function<void(World&)> unblock = {};  // when the victim sleeps
+};
+
+struct Survey {
+    u64 steps = 0;
+    std::vector<u64> anchors;      // step to run to by a breakpoint on the way to this one
+    std::vector<u64> addresses;
+    std::vector<bool> visible;     // this step changed the segment or was a system call
+    u64 blocks_at = ~u64{0};
+};
+
+bool breakpoints_work = true;
+
+void wait_step(pid_t pid, const Scenario& scenario, World& world, bool& unblocked, bool stop_when_blocked, bool& blocked) {
+    int status = 0;
+    if (!scenario.unblock) {
+        if (waitpid(pid, &status, __WALL) != pid) fail("waitpid");
+    } else {
+        const double begin = now();
+        for (pid_t got = 0; (got = waitpid(pid, &status, WNOHANG | __WALL)) != pid;) {
+            if (got < 0) fail("waitpid");
+            if (now() - begin > 0.002 && is_asleep(pid)) {
+                if (stop_when_blocked) {
+                    blocked = true;
+                    return;
+                }
+                if (!unblocked) scenario.unblock(world);
+                unblocked = true;
+            }
+            sched_yield();
+        }
+    }
+    if (!WIFSTOPPED(status)) fail("a victim ended by itself (status %x): %s", status, pages[0].error);
+    if (WSTOPSIG(status) != SIGTRAP) fail("CRASHED: a victim got signal %d", WSTOPSIG(status));
+}
+
+// Lets the victim execute `steps` instructions of its operation. False: it was complete before.
+bool advance(pid_t pid, Page& page, u64 steps, const Scenario& scenario, World& world, const Survey* survey, bool until_blocked = false) {
+    bool unblocked = false, blocked = false;
+    u64 at = 0;
+    if (survey && breakpoints_work && steps < survey->anchors.size() && survey->anchors[steps] > 24) {
+        const u64 anchor = survey->anchors[steps], address = survey->addresses[anchor];
+        const auto poke = [&](std::size_t n, u64 value) { return ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg) + n * 8, value) == 0; };
+        if (poke(0, address) && poke(7, 1)) {
+            ptrace(PTRACE_CONT, pid, nullptr, nullptr);
+            wait_step(pid, scenario, world, unblocked, until_blocked, blocked);
+            if (blocked) return true;
+            if (page.phase >= 2) return false;
+            poke(7, 0), poke(6, 0);
+            at = anchor;
+        } else {
+            breakpoints_work = false;
+        }
+    }
+    for (; at < steps; ++at) {
+        if (ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) != 0) fail("singlestep: %s", std::strerror(errno));
+        wait_step(pid, scenario, world, unblocked, until_blocked, blocked);
+        if (blocked) return true;
+        if (page.phase >= 2) return false;
+    }
+    return true;
+}
+
+Survey survey_of(pid_t pid, Page& page, const Scenario& scenario, World& world) {
+    Survey survey;
+    std::unordered_set<u64> seen;
+    std::vector<std::byte> last(world.view, world.view + world.view_bytes);
+    u64 anchor = 0;
+    bool unblocked = false, blocked = false;
+    survey.visible.push_back(true);
+    for (u64 step = 0;; ++step) {
+        struct user_regs_struct regs {};
+        ptrace(PTRACE_GETREGS, pid, nullptr, &regs);
+        survey.addresses.push_back(regs.rip);
+        if (seen.insert(regs.rip).second) anchor = step;
+        survey.anchors.push_back(anchor);
+        const u64 code = static_cast<u64>(ptrace(PTRACE_PEEKTEXT, pid, regs.rip, nullptr));
+        const bool system_call = (code & 0xffff) == 0x050f;
+        ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr);
+        const bool before = unblocked;
+        wait_step(pid, scenario, world, unblocked, false, blocked);
+        if (unblocked && !before) survey.blocks_at = step;
+        if (page.phase >= 2) break;
+        bool changed = false;
+        if (world.view && std::memcmp(world.view, last.data(), last.size()) != 0) {
+            changed = true;
+            std::memcpy(last.data(), world.view, last.size());
+        }
+        survey.visible.push_back(system_call || changed);
+        if (step > 500000) fail("the operation does not end");
+    }
+    survey.steps = survey.visible.size() - 1;
+    return survey;
+}
+
+std::vector<u64> points_of(const Survey& survey, u64 sparse, u64 wanted) {
+    std::vector<u64> points;
+    const u64 stride = long_run() ? 1 : std::max<u64>(1, survey.steps / wanted);
+    u64 n = 0;
+    for (u64 i = 0; i <= survey.steps; ++i) {
+        const bool key = survey.visible[i] || (i < survey.steps && survey.visible[i + 1]);
+        if ((key || i % stride == 0 || i == survey.steps) && (long_run() || n++ % sparse == 0)) points.push_back(i);
+    }
+    return points;
+}
+
+void clear_pages() {
+    for (int i = 0; i < 3; ++i) std::memset(static_cast<void*>(&pages[i]), 0, sizeof(Page));
+}
+
+void kill_and_reap(World& world, pid_t pid, Page& page) {
+    page.killed = 1;
+    kill(pid, SIGKILL);
+    int status = 0;
+    do {
+        if (waitpid(pid, &status, __WALL) != pid) fail("waitpid");
+    } while (!WIFSIGNALED(status) && !WIFEXITED(status));
+    world.forget(pid);
+}
+
+// The ring up to the victim's operation. `early`: a survivor of the victim's own role is attached before.
+pid_t arrive(World& world, const Scenario& scenario, bool early) {
+    clear_pages();
+    world.label = std::string(scenario.name) + ", " + world.kind.policy();
+    world.handed_back = scenario.hands_back;
+    if (!scenario.makes) {
+        world.make();
+        scenario.before(world);
+        world.look();
+        if (!early || (scenario.side == Side::producer && world.kind.one_producer)) {
+            if (scenario.side != Side::consumer) world.p.reset();
+        }
+        if (!early || (scenario.side == Side::consumer && world.kind.one_consumer)) {
+            if (scenario.side != Side::producer) world.c.reset();
+        }
+        if (scenario.replaces) world.p.reset(), world.c.reset();
+        if (scenario.fills && world.kind.one_producer) world.p.reset();
+    } else {
+        scenario.before(world);
+    }
+    const pid_t pid = start(world, 0, true, scenario.setup, scenario.operation);
+    if (scenario.sleeper_after) sleeper_starts(world, [](Actor& a) { a.attach_consumer(); }, [](Actor& a) { a.pop(); });
+    return pid;
+}
+
+// Where an operation makes, removes or replaces the ring: whatever is there now must be workable.
+void make_sure_there_is_a_ring(World& world, const Scenario& scenario) {
+    if (!scenario.makes && !scenario.replaces) return;
+    try {
+        shmq::Producer probe(ring_name);
+    } catch (const shmq::Error& error) {
+        if (error.code() != shmq::Errc::no_such_ring) fail("after a kill: %s", error.what());
+        world.made_again = true;
+        shmq::create(ring_name, world.kind.options());
+    }
+}
+
+void finish(World& world, const Scenario& scenario, double since) {
+    if (scenario.fills && world.sleeper) {
+        // The sleeping producer must come back, by itself where room was made, else when a survivor makes it.
+        world.consumer();
+        const bool room = shmq::stat(ring_name).used < capacity;
+        const double begin = now();
+        int status = 0;
+        while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
+            if (now() - begin > hang) fail("STUCK: a producer did not wake");
+            if (!room || now() - begin > 1) world.take_some();
+            usleep(50);
+        }
+        if (room) note(longest_sleep, slept_in, now() - since, world.label);
+        world.forget(world.sleeper);
+        world.sleeper = 0;
+        if (status != 0) fail("a sleeping producer failed: %s", pages[2].error);
+    } else if (world.sleeper) {
+        // A sleeping consumer: what is there to be had must reach it without anybody else's doing.
+        bool there = shmq::stat(ring_name).messages > 0 || pages[2].deliveries;
+        if (!there) {
+            world.must_push(1);
+            there = true;
+        }
+        const double begin = now();
+        int status = 0;
+        while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
+            if (now() - begin > hang) fail("STUCK: a consumer did not wake");
+            usleep(50);
+        }
+        note(longest_sleep, slept_in, now() - since, world.label);
+        world.forget(world.sleeper);
+        world.sleeper = 0;
+        if (status != 0) fail("a sleeping consumer failed: %s", pages[2].error);
+    }
+    make_sure_there_is_a_ring(world, scenario);
+    world.settle(since);
+    world.judge(scenario.replaces);
+    world.remove();
+}
+
+struct Result {
+    u64 points = 0, stops = 0, steps = 0, kept = 0;
+    bool failed = false;
+};
+
+void report_failure(const World& world, const Scenario& scenario, const char* mode, u64 i, const Survey& survey, const Failure& failure) {
+    std::printf("FAILED %s, %s %s, %s after instruction %llu of %llu (next at 0x%llx): %s\n", scenario.name, world.kind.policy().c_str(), world.kind.fixed ? "fixed" : "variable", mode,
+                static_cast<unsigned long long>(i), static_cast<unsigned long long>(survey.steps), static_cast<unsigned long long>(i < survey.addresses.size() ? survey.addresses[i] : 0), failure.what());
+    world.dump();
+    ++total_failures;
+}
+
+// The survey: the operation as it is without a fault.
+bool look_at(const Scenario& scenario, const Kind& kind, bool early, Survey& survey) {
+    World world(kind);
+    try {
+        const pid_t pid = arrive(world, scenario, early);
+        survey = survey_of(pid, pages[0], scenario, world);
+        if (pages[0].phase == 3) fail("the operation failed: %s", pages[0].error);
+        if (pages[0].acked != scenario.acks || (scenario.batch ? pages[0].deliveries < scenario.deliveries : pages[0].deliveries != scenario.deliveries))
+            fail("the operation is not what it should be: %u pushed, %u delivered", pages[0].acked.load(), pages[0].deliveries.load());
+        kill_and_reap(world, pid, pages[0]);
+        finish(world, scenario, now());
+        return true;
+    } catch (const Failure& failure) {
+        report_failure(world, scenario, "surveyed", survey.steps, survey, failure);
+    } catch (const shmq::Error& error) {
+        report_failure(world, scenario, "surveyed", survey.steps, survey, Failure(error.what()));
+    }
+    return false;
+}
+
+bool kill_at(const Scenario& scenario, const Kind& kind, bool early, const Survey& survey, u64 i, bool asleep = false) {
+    World world(kind);
+    try {
+        alarm(60);
+        world.style = static_cast<int>(i % 2);
+        const pid_t pid = arrive(world, scenario, early);
+        world.label += (kind.fixed ? ", fixed, after " : ", after ") + std::to_string(i);
+        advance(pid, pages[0], asleep ? ~u64{0} >> 1 : i, scenario, world, asleep ? nullptr : &survey, asleep);
+        const double since = now();
+        kill_and_reap(world, pid, pages[0]);
+        finish(world, scenario, since);
+        return true;
+    } catch (const Failure& failure) {
+        report_failure(world, scenario, asleep ? "killed asleep" : "killed", i, survey, failure);
+    } catch (const shmq::Error& error) {
+        report_failure(world, scenario, "killed", i, survey, Failure(error.what()));
+    }
+    return false;
+}
+
+bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Survey& survey, u64 i) {
+    World world(kind);
+    try {
+        alarm(60);
+        world.style = static_cast<int>(i % 2);
+        const pid_t pid = arrive(world, scenario, early);
+        advance(pid, pages[0], i, scenario, world, &survey);
+        pages[0].traced = 0;
+        ptrace(PTRACE_DETACH, pid, nullptr, SIGSTOP);
+        int status = 0;
+        if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status)) fail("the victim does not stop (status %x)", status);
+
+        const bool attached = pages[0].phase == 1;
+        bool produce = true, consume = true;
+        const auto other = [&](bool single, auto& handle, auto attach) {
+            if (handle) return true;
+            try {
+                attach();
+            } catch (const shmq::Error& error) {
+                if (error.code() == shmq::Errc::role_taken || error.code() == shmq::Errc::no_such_ring) return false;
+                throw;
+            }
+            if (single && attached && std::strncmp(scenario.name, "detach", 6) != 0) fail("ROBBED: the role of a stopped participant was given away");
+            return true;
+        };
+        const bool attaches = std::strncmp(scenario.name, "attach", 6) == 0;  // then its one role must stay free
+        const bool same_producer = kind.one_producer && scenario.side == Side::producer, same_consumer = kind.one_consumer && scenario.side == Side::consumer;
+        produce = !(attaches && same_producer) && other(same_producer, world.p, [&] { world.producer(); });
+        consume = !(attaches && same_consumer) && other(same_consumer, world.c, [&] { world.consumer(); });
+        world.go_on_beside_a_stopped_one(produce, consume);
+
+        kill(pid, SIGCONT);
+        const double since = now();
+        for (u64 n = 0; waitpid(pid, &status, WNOHANG) == 0; ++n) {
+            if (now() - since > hang) fail("STUCK: the continued participant does not end");
+            usleep(30);
+            if (n % 64 != 63) continue;
+            if (scenario.side == Side::consumer && produce && !world.producer().pending()) world.push(1);
+            if (scenario.side == Side::producer && consume) world.take_some();
+        }
+        world.forget(pid);
+        if (status != 0) fail("the continued participant failed (status %x): %s", status, pages[0].error);
+        if (pages[0].acked < (scenario.batch ? std::min<u32>(1, scenario.acks) : scenario.acks)) fail("the continued producer pushed %u of %u messages", pages[0].acked.load(), scenario.acks);
+        finish(world, scenario, since);
+        return true;
+    } catch (const Failure& failure) {
+        report_failure(world, scenario, "stopped", i, survey, failure);
+    } catch (const shmq::Error& error) {
+        report_failure(world, scenario, "stopped", i, survey, Failure(error.what()));
+    }
+    return false;
+}
+
+// The first killed after instruction i, who repairs it after instruction j.
+bool kill_twice(const Scenario& first, const Scenario& second, const Kind& kind, const Survey& survey1, u64 i, u64 j, Survey& survey2) {
+    World world(kind);
+    try {
+        alarm(60);
+        world.style = static_cast<int>((i + j) % 2);
+        pid_t pid = arrive(world, first, false);
+        advance(pid, pages[0], i, first, world, &survey1);
+        kill_and_reap(world, pid, pages[0]);
+        if (second.side == Side::producer) world.p.reset();
+        if (second.side == Side::consumer) world.c.reset();
+        pid = start(world, 1, true, second.setup, second.operation);
+        if (survey2.steps == 0) survey2 = survey_of(pid, pages[1], second, world);
+        else advance(pid, pages[1], j, second, world, &survey2);
+        const double since = now();
+        kill_and_reap(world, pid, pages[1]);
+        finish(world, first, since);
+        return true;
+    } catch (const Failure& failure) {
+        const std::string both = std::string(failure.what()) + " (the repairer killed in '" + second.name + "' after instruction " + std::to_string(j) + ")";
+        report_failure(world, first, "killed twice", i, survey1, Failure(both));
+    } catch (const shmq::Error& error) {
+        report_failure(world, first, "killed twice", i, survey1, Failure(error.what()));
+    }
+    return false;
+}
+
+// ---- the operations -------------------------------------------------------------------------------
+
+std::vector<Scenario> scenarios() {
+    const auto nothing = [](World&) {};
+    const auto some = [](World& w) { w.must_push(1), w.must_push(3), w.must_push(1), w.must_push(2); };
+    const auto full = [](World& w) {  // not until push says so: it would repair
+        while (w.producer().available()) w.must_push(1);
+    };
+    const Act as_producer = [](Actor& a) { a.attach_producer(); };
+    const Act as_consumer = [](Actor& a) { a.attach_consumer(); };
+    const auto ready = [](std::vector<u64> slots) -> Act {
+        return [slots](Actor& a) {
+            a.attach_producer();
+            for (u64 n : slots) a.ready(n);
+        };
+    };
+    // The first push looks for room; later ones know of some.
+    const auto warm = [](std::vector<u64> slots) -> Act {
+        return [slots](Actor& a) {
+            a.attach_producer();
+            a.ready(1);
+            a.push();
+            for (u64 n : slots) a.ready(n);
+        };
+    };
+    const Act push = [](Actor& a) { a.push(); };
+    const Act pop = [](Actor& a) { a.pop(); };
+    const auto take_one_by_one = [](Actor& a, bool backwards) {
+        auto batch = a.consumer->pop_batch(8);
+        std::array<std::optional<shmq::Message>, 8> all;
+        std::array<u32, 8> index{};
+        std::size_t n = 0;
+        for (auto it = batch.begin(); it != batch.end(); ++it, ++n) {
+            index[n] = a.record(*it);
+            all[n].emplace(std::move(*it));
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            const std::size_t which = backwards ? n - 1 - i : i;
+            if (all[which]->release() == Outcome::ok) a.page.delivered[index[which]].committed = 1;
+        }
+    };
+    const auto claim = [](std::size_t slots, std::size_t used_slots) -> Act {
+        return [slots, used_slots](Actor& a) {
+            auto c = a.producer->claim(a.kind.bytes(slots));
+            if (!c) return;
+            if (!used_slots) return;  // dropped
+            const auto& payload = a.payloads[a.next++];
+            std::memcpy(c.bytes().data(), payload.data(), payload.size());
+            a.page.attempted.fetch_add(1);
+            a.note_ok(c.commit(payload.size()));
+        };
+    };
+    const auto claim_batch = [](std::size_t count, std::size_t used) -> Act {
+        return [count, used](Actor& a) {
+            auto c = a.producer->claim_batch(count, a.kind.bytes(1));
+            for (std::size_t i = 0; i < used; ++i) {
+                const auto& payload = a.payloads[a.next++];
+                const auto place = c.next(payload.size());
+                if (!place.data()) break;  // not as much room as wished for
+                std::memcpy(place.data(), payload.data(), payload.size());
+            }
+            if (!used) return;
+            const auto placed = static_cast<u32>(c.size());
+            a.page.attempted.fetch_add(placed);
+            if (c.commit() == Outcome::ok) a.page.acked.fetch_add(placed);
+        };
+    };
+    const Act hold_the_rest_dead = [](Actor& a) {
+        a.attach_producer();
+        if (a.kind.fixed) {
+            [[maybe_unused]] auto c = a.producer->claim_batch(capacity, slot_size);
+            kill(getpid(), SIGKILL);
+        }
+        [[maybe_unused]] auto c = a.producer->claim(a.kind.bytes(capacity));
+        kill(getpid(), SIGKILL);
+    };
+    const auto hole = [](World& w) {  // a dead producer's claim, messages behind it
+        w.must_push(1);
+        w.p.reset();
+        one_dies(w, [](Actor& a) {
+            a.attach_producer();
+            [[maybe_unused]] auto c = a.kind.fixed ? a.producer->claim(slot_size) : a.producer->claim(a.kind.bytes(3));
+            kill(getpid(), SIGKILL);
+        });
+        w.must_push(1), w.must_push(2);
+        if (!w.take_some()) fail("cannot take what is before the hole");
+    };
+    const auto orphan = [](World& w) {  // a message held by a dead consumer, others behind it
+        w.must_push(1), w.must_push(2), w.must_push(1);
+        w.c.reset();
+        one_dies(w, [](Actor& a) {
+            a.attach_consumer();
+            [[maybe_unused]] auto m = a.consumer->try_pop();
+            kill(getpid(), SIGKILL);
+        });
+    };
+    const auto consumer_sleeps = [](World& w) {
+        if (w.kind.one_consumer) w.c.reset();
+        sleeper_starts(w, [](Actor& a) { a.attach_consumer(); }, [](Actor& a) { a.pop(); });
+    };
+
+    std::vector<Scenario> all;
+    const auto add = [&](Scenario s) { all.push_back(std::move(s)); };
+    add({.name = "push, the first", .side = Side::producer, .before = nothing, .setup = ready({1}), .operation = push, .acks = 1});
+    add({.name = "push", .side = Side::producer, .before = nothing, .setup = warm({1}), .operation = push, .acks = 2});
+    add({.name = "push of 3 slots", .side = Side::producer, .before = nothing, .setup = warm({3}), .operation = push, .acks = 2, .variable_only = true});
+    add({.name = "push of a batch", .side = Side::producer, .before = nothing, .setup = warm({1, 2, 1, 3}), .operation = [](Actor& a) {
+             const shmq::Bytes batch[] = {a.payloads[1], a.payloads[2], a.payloads[3], a.payloads[4]};
+             a.page.attempted.fetch_add(4);
+             a.page.acked.fetch_add(static_cast<u32>(a.producer->push(batch).count));
+         }, .acks = 5});
+    add({.name = "claim, commit", .side = Side::producer, .before = nothing, .setup = ready({2}), .operation = claim(2, 2), .acks = 1});
+    add({.name = "claim, commit of less", .side = Side::producer, .before = nothing, .setup = ready({1}), .operation = claim(4, 1), .acks = 1, .variable_only = true});
+    add({.name = "claim, dropped", .side = Side::producer, .before = nothing, .setup = as_producer, .operation = claim(3, 0)});
+    add({.name = "claim_batch, commit", .side = Side::producer, .before = nothing, .setup = ready({1, 1, 1}), .operation = claim_batch(5, 3), .acks = 3, .batch = true});
+    add({.name = "claim_batch, dropped", .side = Side::producer, .before = nothing, .setup = as_producer, .operation = claim_batch(4, 0)});
+    add({.name = "push, repair for room", .side = Side::producer, .before = [=](World& w) { w.p.reset(); one_dies(w, hold_the_rest_dead); }, .setup = ready({2}), .operation = push, .acks = 1});
+    add({.name = "push, repair, others", .side = Side::producer, .before = [=](World& w) { hole(w); full(w); }, .setup = ready({1}), .operation = push, .acks = 1, .many_producers = true});
+    add({.name = "push, wait for room", .side = Side::producer, .before = full, .setup = ready({1}), .operation = push, .acks = 1, .sparse = 3, .unblock = [](World& w) { w.take_some(); }});
+    add({.name = "push, wake", .side = Side::producer, .before = consumer_sleeps, .setup = ready({1}), .operation = push, .acks = 1, .kill_only = true, .sparse = 3});
+    add({.name = "end", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { (void)a.producer->end(); }, .kill_only = true});
+    add({.name = "pop, release", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = pop, .deliveries = 1});
+    add({.name = "pop, release, next", .side = Side::consumer, .before = some, .setup = [](Actor& a) { a.attach_consumer(); a.pop(); }, .operation = pop, .deliveries = 2});
+    add({.name = "pop, dropped", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) {
+             if (auto m = a.consumer->pop()) a.record(m);
+         }, .deliveries = 1, .hands_back = true});
+    add({.name = "pop(buffer)", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) {
+             const auto copied = a.consumer->pop(a.page.buffer);
+             Stamp s{};
+             if (!copied || !whole({a.page.buffer, copied.size}, s)) return;
+             a.page.delivered[0].producer = s.producer, a.page.delivered[0].number = s.number, a.page.delivered[0].position = copied.position;
+             a.page.delivered[0].redelivered = copied.redelivered, a.page.delivered[0].committed = 1;
+             a.page.deliveries = 1;
+         }, .deliveries = 1});
+    const Act read_one = [](Actor& a) { a.attach_consumer(); a.pop(); };
+    add({.name = "pop_batch, release", .side = Side::consumer, .before = [=](World& w) { for (int i = 0; i < 6; ++i) w.must_push(1); }, .setup = read_one, .operation = [](Actor& a) {
+             auto batch = a.consumer->pop_batch(8);
+             const u32 from = a.page.deliveries;
+             for (auto& m : batch) a.record(m);
+             if (batch.release() == Outcome::ok)
+                 for (u32 n = from; n < a.page.deliveries; ++n) a.page.delivered[n].committed = 1;
+         }, .deliveries = 3, .batch = true});
+    add({.name = "pop_batch, one by one", .side = Side::consumer, .before = [=](World& w) { w.must_push(1), w.must_push(1), w.must_push(2), w.must_push(1), w.must_push(1); }, .setup = read_one, .operation = [=](Actor& a) { take_one_by_one(a, false); }, .deliveries = 3, .batch = true});
+    add({.name = "pop_batch, backwards", .side = Side::consumer, .before = [=](World& w) { w.must_push(1), w.must_push(1), w.must_push(2), w.must_push(1), w.must_push(1); }, .setup = read_one, .operation = [=](Actor& a) { take_one_by_one(a, true); }, .deliveries = 3, .batch = true});
+    const auto tester_holds = [=](World& w) {
+        some(w);
+        w.holder.emplace(ring_name);
+        w.held.emplace(w.holder->try_pop());
+        w.take(*w.held);
+    };
+    add({.name = "pop, out of order", .side = Side::consumer, .before = tester_holds, .setup = as_consumer, .operation = pop, .deliveries = 1, .many_consumers = true, .kill_only = true});
+    add({.name = "pop_batch, out of order", .side = Side::consumer, .before = tester_holds, .setup = read_one, .operation = [](Actor& a) {
+             auto batch = a.consumer->pop_batch(8);
+             const u32 from = a.page.deliveries;
+             for (auto& m : batch) a.record(m);
+             if (batch.release() == Outcome::ok)
+                 for (u32 n = from; n < a.page.deliveries; ++n) a.page.delivered[n].committed = 1;
+         }, .deliveries = 2, .many_consumers = true, .kill_only = true, .batch = true});
+    add({.name = "redelivery, take-over", .side = Side::consumer, .before = orphan, .setup = as_consumer, .operation = pop, .deliveries = 1});
+    add({.name = "repair by a consumer", .side = Side::consumer, .before = hole, .setup = as_consumer, .operation = pop, .deliveries = 1});
+    add({.name = "wait for a message", .side = Side::consumer, .before = nothing, .setup = as_consumer, .operation = pop, .deliveries = 1, .sparse = 3, .unblock = [](World& w) { w.must_push(2); }});
+    add({.name = "release, wake", .side = Side::consumer, .before = [=](World& w) {
+             full(w);
+             if (w.kind.one_producer) w.p.reset();
+             sleeper_starts(w, [](Actor& a) { a.attach_producer(); a.ready(1); }, [](Actor& a) { a.push(); });
+         }, .setup = as_consumer, .operation = pop, .deliveries = 1, .kill_only = true, .fills = true, .sparse = 3});
+    add({.name = "release, one sleeps", .side = Side::consumer, .before = [=](World& w) {
+             w.must_push(2);
+         }, .setup = [](Actor& a) { a.attach_consumer(); a.message.emplace(a.consumer->try_pop()); }, .operation = [](Actor& a) {
+             const u32 n = a.record(*a.message);
+             if (a.message->release() == Outcome::ok) a.page.delivered[n].committed = 1;
+         }, .deliveries = 1, .many_consumers = true, .kill_only = true, .sleeper_after = true, .sparse = 4});
+    add({.name = "pop at the end", .side = Side::consumer, .before = [](World& w) { (void)w.producer().end(); }, .setup = as_consumer, .operation = pop, .kill_only = true});
+    add({.name = "peek", .side = Side::neither, .before = some, .setup = [](Actor& a) { a.viewer.emplace(ring_name); }, .operation = [](Actor& a) {
+             std::vector<std::byte> message;
+             shmq::Viewer::Info info{};
+             while (a.viewer->next(message, info)) {}
+             a.viewer->to_newest();
+         }});
+    add({.name = "attach, producer", .side = Side::producer, .before = some, .setup = [](Actor&) {}, .operation = as_producer});
+    add({.name = "attach, consumer", .side = Side::consumer, .before = some, .setup = [](Actor&) {}, .operation = as_consumer});
+    // Into the entry of one that died in the middle of its work.
+    add({.name = "attach after a death, p", .side = Side::producer, .before = hole, .setup = [](Actor&) {}, .operation = as_producer});
+    add({.name = "attach after a death, c", .side = Side::consumer, .before = orphan, .setup = [](Actor&) {}, .operation = as_consumer});
+    add({.name = "detach, producer", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { a.producer.reset(); }});
+    add({.name = "detach, consumer", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) { a.consumer.reset(); }});
+    add({.name = "create", .side = Side::neither, .before = nothing, .setup = [](Actor&) {}, .operation = [](Actor& a) { shmq::create(ring_name, a.kind.options()); }, .one_policy = true, .kill_only = true, .makes = true});
+    add({.name = "create, replace", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = [](Actor& a) {
+             auto options = a.kind.options();
+             options.if_exists = shmq::IfExists::replace;
+             shmq::create(ring_name, options);
+         }, .one_policy = true, .kill_only = true, .replaces = true});
+    add({.name = "remove", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = [](Actor&) { shmq::remove(ring_name); }, .one_policy = true, .kill_only = true, .replaces = true});
+    return all;
+}
+
+bool runs_with(const Scenario& s, const Kind& k) {
+    return !(s.variable_only && k.fixed) && !(s.many_producers && k.one_producer) && !(s.many_consumers && k.one_consumer) && !(s.one_policy && (k.one_producer || k.one_consumer));
+}
+
+// What one tester found.
+struct Totals {
+    u64 kills, stops, doubles, failures;
+    double stall, sleep;
+    char stalled_in[100], slept_in[100];
+};
+
+// Tester `me` of `testers`: every so many rows.
+int test_share(u32 me, u32 testers, Totals& totals) {
+    pages = share<Page>(3);
+    signal(SIGALRM, [](int) {
+        const char text[] = "FAILED: a survivor hangs\n";
+        (void)!write(1, text, sizeof text - 1);
+        _exit(1);
+    });
+    const char* const only = getenv("SHMQ_CRASH_ONLY");
+    const u64 wanted = from_environment("SHMQ_CRASH_POINTS", 40);
+    u32 row = 0;
+    if (me == 0) std::printf("%s\n", long_run() ? "after every single instruction" : "everyday: before and after each instruction that changes the segment or enters the kernel, and at a stride between (SHMQ_LONG=1: after each)");
+
+    const auto all = scenarios();
+    for (const auto& scenario : all) {
+        if (only && !std::strstr(scenario.name, only)) continue;
+        for (const bool one_producer : {true, false}) {
+            for (const bool one_consumer : {true, false}) {
+                if (row++ % testers != me) continue;
+                Result result;
+                bool ran = false;
+                u64 stride = 1;
+                const double from = now();
+                for (const bool fixed : {false, true}) {
+                    const Kind kind{one_producer, one_consumer, fixed};
+                    if (!runs_with(scenario, kind)) continue;
+                    for (const bool early : {false, true}) {
+                        if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes)) continue;
+                        ran = true;
+                        Survey survey;
+                        if (!look_at(scenario, kind, early, survey)) {
+                            result.failed = true;
+                            continue;
+                        }
+                        result.steps = std::max(result.steps, survey.steps);
+                        const auto points = points_of(survey, scenario.sparse, wanted);
+                        stride = std::max<u64>(stride, long_run() ? 1 : std::max<u64>(1, survey.steps / wanted));
+                        for (u64 i : points) {
+                            ++result.points;
+                            if (!kill_at(scenario, kind, early, survey, i)) {
+                                result.failed = true;
+                                break;
+                            }
+                        }
+                        if (scenario.unblock && !kill_at(scenario, kind, early, survey, survey.blocks_at, true)) result.failed = true;
+                        if (scenario.kill_only) continue;
+                        for (u64 i : points) {
+                            ++result.stops;
+                            if (!stop_at(scenario, kind, early, survey, i)) {
+                                result.failed = true;
+                                break;
+                            }
+                        }
+                    }
+                }
+                if (!ran) continue;
+                total_points += result.points, total_stops += result.stops;
+                std::printf("%-24s %s  %6llu instructions, stride %3llu: %6llu kills %6llu stops  %s  (%.1f s)\n", scenario.name, Kind{one_producer, one_consumer, false}.policy().c_str(),
+                            static_cast<unsigned long long>(result.steps), static_cast<unsigned long long>(stride), static_cast<unsigned long long>(result.points),
+                            static_cast<unsigned long long>(result.stops), result.failed ? "FAILED" : "ok", now() - from);
+            }
+        }
+    }
+
+    // Double faults: the first killed anywhere, the one that repairs it killed anywhere.
+    const auto find = [&](const char* name) -> const Scenario& { return *std::ranges::find_if(all, [&](const Scenario& s) { return std::strcmp(s.name, name) == 0; }); };
+    Scenario consumer{.name = "repair, pop", .side = Side::consumer, .before = {}, .setup = [](Actor& a) { a.attach_consumer(); }, .operation = [](Actor& a) {
+                          for (int i = 0; i < 3; ++i) a.pop(shmq::no_wait);
+                      }};
+    Scenario producer{.name = "repair, push", .side = Side::producer, .before = {}, .setup = [](Actor& a) { a.attach_producer(); a.ready(4); a.ready(4); }, .operation = [](Actor& a) {
+                          a.push(shmq::no_wait);
+                          a.push(shmq::no_wait);
+                      }};
+    Scenario large = find("push");
+    large.name = "push of 13 slots", large.variable_only = true, large.acks = 1;
+    large.setup = [](Actor& a) { a.attach_producer(); a.ready(13); };
+    struct Pair {
+        const Scenario& first;
+        const Scenario& second;
+    };
+    const Pair pairs[] = {{find("push of 3 slots"), consumer}, {find("push of a batch"), consumer}, {find("claim_batch, commit"), consumer}, {large, producer}, {large, consumer},
+                          {find("pop, release"), consumer}, {find("pop_batch, release"), consumer}, {find("pop_batch, backwards"), consumer}, {find("redelivery, take-over"), consumer}};
+    for (const auto& [first, second] : pairs) {
+        if (only && !std::strstr("double", only) && !std::strstr(first.name, only)) continue;
+        for (const bool one_producer : {true, false}) {
+            for (const bool one_consumer : {true, false}) {
+                if (row++ % testers != me) continue;
+                const double from = now();
+                u64 points = 0, firsts = 0;
+                bool failed = false;
+                u64 every_i = 1, every_j = 1;
+                for (const bool fixed : {false, true}) {
+                    const Kind kind{one_producer, one_consumer, fixed};
+                    if (!runs_with(first, kind)) continue;
+                    Survey survey;
+                    if (!look_at(first, kind, false, survey)) {
+                        failed = true;
+                        continue;
+                    }
+                    auto visible = points_of(survey, 1, 1);
+                    every_i = std::max<u64>(1, visible.size() / (long_run() ? 100 : 8));
+                    for (u64 n = 0; n < visible.size() && !failed; n += every_i) {
+                        Survey then;
+                        ++firsts;
+                        if (!kill_twice(first, second, kind, survey, visible[n], 0, then)) {
+                            failed = true;
+                            break;
+                        }
+                        // Among those that change something, whose turn it is shifts with the first kill.
+                        const auto thens = points_of(then, 1, 1);
+                        every_j = std::max<u64>(1, thens.size() / (long_run() ? 100 : 8));
+                        for (u64 m = n % every_j; m < thens.size() && !failed; m += every_j) {
+                            ++points;
+                            failed = !kill_twice(first, second, kind, survey, visible[n], thens[m], then);
+                        }
+                    }
+                }
+                total_doubles += points;
+                std::printf("%-24s %s  then %-12s: %3llu points of the first, every %llu. visible step of the second: %5llu double kills  %s  (%.1f s)\n", first.name,
+                            Kind{one_producer, one_consumer, false}.policy().c_str(), second.name, static_cast<unsigned long long>(firsts), static_cast<unsigned long long>(every_j),
+                            static_cast<unsigned long long>(points), failed ? "FAILED" : "ok", now() - from);
+            }
+        }
+    }
+    alarm(0);
+    totals = {total_points, total_stops, total_doubles, total_failures, longest_stall, longest_sleep, {}, {}};
+    std::snprintf(totals.stalled_in, sizeof totals.stalled_in, "%s", stalled_in.c_str());
+    std::snprintf(totals.slept_in, sizeof totals.slept_in, "%s", slept_in.c_str());
+    return total_failures ? 1 : 0;
+}
+
+// A tester for each of two processors. It shares its own with its victims: a step is then a switch, not a
+// wake-up across cores.
+int test() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    const u32 testers = CPU_COUNT(&allowed) > 1 ? 2 : 1;
+    Totals* const totals = share<Totals>(testers);
+    const double begin = now();
+    int result = 0, cpu = -1;
+    for (u32 me = 0; me < testers; ++me) {
+        do ++cpu;
+        while (!CPU_ISSET(cpu, &allowed));
+        if (fork() != 0) continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        sched_setaffinity(0, sizeof set, &set);
+        const std::string directory = std::string(getenv("SHMQ_DIR")) + "/" + std::to_string(me);
+        if (mkdir(directory.c_str(), 0700) != 0) _exit(1);
+        setenv("SHMQ_DIR", directory.c_str(), 1);
+        const int own = test_share(me, testers, totals[me]);
+        std::fflush(nullptr);
+        _exit(own);
+    }
+    for (int status = 0; wait(&status) > 0;) result |= status != 0;
+    Totals all{};
+    for (u32 i = 0; i < testers; ++i) {
+        const Totals& one = totals[i];
+        all.kills += one.kills, all.stops += one.stops, all.doubles += one.doubles, all.failures += one.failures;
+        if (one.stall > all.stall) all.stall = one.stall, std::memcpy(all.stalled_in, one.stalled_in, sizeof all.stalled_in);
+        if (one.sleep > all.sleep) all.sleep = one.sleep, std::memcpy(all.slept_in, one.slept_in, sizeof all.slept_in);
+    }
+    std::printf("total: %llu kills, %llu stops, %llu double kills; longest until the survivors had drained: %.1f ms (%s); longest a sleeper slept on: %.1f ms (%s); %llu failures; %.0f s\n",
+                static_cast<unsigned long long>(all.kills), static_cast<unsigned long long>(all.stops), static_cast<unsigned long long>(all.doubles), all.stall * 1e3, all.stalled_in, all.sleep * 1e3,
+                all.slept_in, static_cast<unsigned long long>(all.failures), now() - begin);
+    return result;
+}
+
+}  // namespace
+
+int main() { return supervised("every_instruction", long_run() ? 7000 : 1500, test); }

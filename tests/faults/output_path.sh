@@ -1,0 +1,219 @@
+# pop commits a message after its output has accepted all of it. Killed, interrupted, without a reader or
+# without room, at every point of the way: what the output accepted and what is left in the ring are
+# together what there was. Nothing is missing; twice there is only what a killed pop had written and not
+# committed: at most the batch it held, marked as redelivered. SHMQ_LONG=1: with more signals and errors.
+. "$(dirname "$0")/lib.sh" || exit 1
+long=$([ "${SHMQ_LONG:-}" != 1 ] || echo yes)
+
+# Short and long messages, several to a batch and alone: a batch has at most a quarter of the ring.
+count=24
+for i in $(seq $count); do
+    case $((i % 8)) in
+        3) repeat a 150 ;;
+        5) repeat b 900 ;;
+        7) repeat c 20000 ;;
+    esac
+    echo " $i"
+done >all
+works 'a ring' shmq-create -N 4096 q
+works 'filled' shmq-push -n q <all
+ring=$SHMQ_DIR/shmq.q
+cp "$ring" full
+fill() { cp full "$ring"; }
+
+# What is left in the ring: the messages in `left`, a mark for each that is redelivered in `marks`.
+look_at_rest() {
+    shmq-pop -J -a q >rest || return 1
+    jq -r .data rest >left
+    jq -r 'if .redelivered then 1 else 0 end' rest >marks
+}
+# The whole messages that the file `accepted` begins with, as lines in `printed`.
+whole_lines() { head -n "$(tr -cd '\n' <accepted | wc -c)" accepted >printed; }
+whole_u32() {
+    perl -0777 -ne 'while (length > 4) { my $n = unpack "N"; last if length() < 4 + $n; print substr($_, 4, $n), "\n"; substr($_, 0, 4 + $n, "") }' accepted >printed
+}
+whole_json() { head -n "$(tr -cd '\n' <accepted | wc -c)" accepted | jq -r .data >printed; }
+
+# accounted FRAMING DUPLICATES_ALLOWED: sets `broken`.
+accounted() {
+    broken=''
+    "whole_$1" && look_at_rest || { broken='what is left cannot be read'; return 1; }
+    local printed left twice
+    printed=$(wc -l <printed) left=$(wc -l <left)
+    twice=$((printed + left - count))
+    if [ "$twice" -lt 0 ]; then broken="$((-twice)) messages are missing"
+    elif ! cmp -s printed <(head -n "$printed" all) || ! cmp -s left <(tail -n "$left" all); then broken="not what there was"
+    elif [ "$twice" -gt "$2" ]; then broken="$twice messages twice"
+    elif head -n "$twice" marks | grep -q 0; then broken="of $twice messages twice not all are marked"
+    elif [ "$(participants q)" != 0 ]; then broken="somebody is still attached"
+    elif [ "$(field REDELIVERED q)" != "$(grep -c 1 marks)" ]; then broken="$(grep -c 1 marks) marks, but stat counts $(field REDELIVERED q)"
+    elif [ "$(field MSGS,USED q)" != '0 0' ]; then broken='the ring is not free after'
+    fi
+    marked=$(grep -c 1 marks)
+    [ -z "$broken" ]
+}
+# A kill between accepted and committed may leave marks for what was held: never for more than a batch.
+most=$((4096 / 4))
+
+report() {  # sentence, what is wrong
+    if [ -z "$2" ]; then passed "$1"; else failed "$1" "$2"; fi
+}
+
+for framing in lines u32 json; do
+    case $framing in lines) options='-a' ;; u32) options='-a -F u32' ;; json) options='-a -J' ;; esac
+    fill
+    calls shmq-pop $options q >made
+    writes=$(grep -c '^write ' made)
+    check "pop $options writes several times ($writes)" [ "$writes" -ge 5 ]
+
+    # Killed, or told to stop, as it enters each of its writes. A killed one had written some of its batch.
+    for signal in KILL INT ${long:+TERM}; do
+        wrong='' cut=0
+        for ((n = 1; n <= writes; ++n)); do
+            fill
+            guard strace -qq -o /dev/null -e trace=write -e inject=write:signal=$signal:when=$n shmq-pop $options q >accepted 2>"$err"
+            code=$?
+            [ $code = $((128 + $(kill -l $signal))) ] || wrong+=" write $n: exit $code;"
+            ! grep '^shmq-' "$err" || wrong+=" write $n: says $(shown "$err");"
+            allowed=0
+            [ $signal != KILL ] || allowed=$most
+            accounted $framing $allowed || wrong+=" write $n: $broken;"
+            [ "$(wc -l <left)" = 0 ] || [ "$(wc -l <left)" = $count ] || cut=$((cut + 1))
+        done
+        report "pop $options, SIG$signal at each of $writes writes: nothing missing, nothing twice unmarked" "$wrong"
+        check 'some of it in the middle' [ $cut -ge 2 ]
+    done
+
+    # Killed after a write and before the commit: it sleeps where write(2) returns, until it is killed.
+    wrong='' doubled=0
+    for ((n = 1; n <= writes; ++n)); do
+        fill
+        : >accepted
+        before=$(awk -v n=$n '/^write/ && ++i < n { s += $NF } END { print s + 0 }' "$work/.calls")
+        strace -qq -D -o "$work/.trace" -e trace=write -e inject=write:delay_exit=600000000:when=$n shmq-pop $options q >accepted 2>"$err" & popper=$!
+        for ((i = 0; i < 3000; ++i)); do
+            [ "$(wc -c <accepted)" -gt "$before" ] && break
+            sleep 0.01
+        done
+        kill -KILL $popper
+        wait $popper 2>/dev/null
+        for ((i = 0; i < 3000; ++i)); do [ "$(participants q)" = 0 ] && break; sleep 0.01; done
+        accounted $framing $most || wrong+=" write $n: $broken;"
+        [ "$(cat printed left | wc -l)" -gt $count ] && doubled=$((doubled + 1))
+    done
+    report "pop $options, killed behind each of $writes writes: nothing missing, twice only what is marked" "$wrong"
+    check 'some of it twice' [ $doubled -ge 2 ]
+
+    # Each write fails: in the ring is what was not accepted, whole.
+    for error in ENOSPC EPIPE ${long:+EIO EDQUOT}; do
+        wrong=''
+        for ((n = 1; n <= writes; ++n)); do
+            fill
+            injected write:error=$error:when=$n shmq-pop $options q
+            cp "$out" accepted
+            case $error in
+                EPIPE) [ "$status" = 141 ] && ! grep -q '^shmq-' "$err" ;;
+                *) [ "$status" = 74 ] && one_line ;;
+            esac || wrong+=" write $n: exit $status $(shown "$err");"
+            accounted $framing 0 || wrong+=" write $n: $broken;"
+        done
+        report "pop $options, $error at each of $writes writes: nothing missing, nothing twice" "$wrong"
+    done
+done
+
+# ---- a signal at any system call at all
+for signal in KILL INT; do
+    fill
+    calls shmq-pop -a q >made
+    wrong='' points=0
+    while read -r call nth; do
+        case $call in mmap | brk | rt_sigreturn | setitimer) continue ;; esac
+        fill
+        guard strace -qq -o /dev/null -e "trace=$call" -e "inject=$call:signal=$signal:when=$nth" shmq-pop -a q >accepted 2>"$err"
+        code=$? points=$((points + 1))
+        [ $code = $((128 + $(kill -l $signal))) ] || [ "$signal-$code-$(wc -l <accepted)" = INT-0-$count ] || wrong+=" $call $nth: exit $code;"
+        allowed=0
+        [ $signal != KILL ] || allowed=$most
+        accounted lines $allowed || wrong+=" $call $nth: $broken;"
+    done <made
+    report "pop, SIG$signal at each of $points system calls: nothing missing, nothing twice unmarked" "$wrong"
+done
+
+# ---- a full disk
+fill
+ends 74 'pop to /dev/full' bash -c 'shmq-pop -a q >/dev/full'
+same 'says so, in one line' 'shmq-pop: stdout: No space left on device' "$(<"$err")"
+: >accepted
+check 'every message is still in the ring' accounted lines 0
+mkdir -p small
+trap 'mountpoint -q "$work/small" && umount "$work/small"; finish' EXIT
+for size in 4 8 16 24 28 64; do
+    mount -t tmpfs -o size=${size}k tmpfs small || failed 'a small file system can be mounted'
+    for framing in lines u32 json; do
+        case $framing in lines) options='-a' ;; u32) options='-a -F u32' ;; json) options='-a -J' ;; esac
+        fill
+        ends 74 "pop $options into $size KiB of disk" bash -c "shmq-pop $options q >small/out"
+        cp small/out accepted
+        check 'is full' [ "$(wc -c <accepted)" = $((size * 1024)) ]
+        report 'what is on it is no more in the ring, the rest is' "$(accounted $framing 0; echo "$broken")"
+        rm small/out
+    done
+    umount small
+done
+
+# ---- a pipe of one page that does not block: many partial writes
+cat >pipe.pl <<'P'
+# BYTES COMMAND...: the command writes into a small pipe that does not block; of it BYTES are read, slowly
+# (-1: all), and printed; then nobody reads any more.
+use Fcntl;
+my ($bytes, @command) = @ARGV;
+pipe my $in, my $out or die;
+fcntl $in, 1031, 4096 or die "F_SETPIPE_SZ: $!";
+fcntl $out, F_SETFL, O_WRONLY | O_NONBLOCK or die $!;
+my $child = fork;
+if (!$child) { open STDOUT, ">&", $out or die; exec @command or die }
+close $out;
+binmode STDOUT;
+$| = 1;
+while ($bytes != 0) {
+    my $got = sysread $in, my $piece, $bytes < 0 || $bytes > 777 ? 777 : $bytes;
+    last unless $got;
+    print $piece;
+    $bytes -= $got if $bytes > 0;
+}
+close $in;
+waitpid $child, 0;
+exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
+P
+for framing in lines u32 json; do
+    case $framing in lines) options='-a' ;; u32) options='-a -F u32' ;; json) options='-a -J' ;; esac
+    fill
+    shmq-pop -p ${options#-a} q >everything
+    ends 0 "pop $options into a small pipe that does not block" perl pipe.pl -1 shmq-pop $options q
+    check 'everything comes through' cmp -s everything "$out"
+    wrong=''
+    for bytes in 0 1 100 3000 20000 50000 90000; do
+        fill
+        guard perl pipe.pl $bytes strace -qq -o writes -e trace=write shmq-pop $options q >read 2>"$err"
+        code=$?
+        [ $code = 141 ] && ! grep -q '^shmq-' "$err" || wrong+=" $bytes: exit $code, $(shown "$err");"
+        # What the pipe took, read or not, is what was accepted.
+        head -c "$(awk '/^write\(1,/ && $NF ~ /^[0-9]+$/ { s += $NF } END { print s + 0 }' writes)" everything >accepted
+        [ "$(wc -c <accepted)" -ge "$bytes" ] && cmp -s read <(head -c "$bytes" everything) || wrong+=" $bytes: read something else;"
+        accounted $framing 0 || wrong+=" $bytes: $broken;"
+    done
+    report "pop $options, whose reader goes away: what the pipe took has left the ring, the rest has not" "$wrong"
+done
+fill
+ends 141 'a reader that was never there' perl pipe.pl 0 shmq-pop -a q
+: >accepted
+check 'gets nothing, and takes nothing out' accounted lines 0
+
+# ---- redelivered is seen
+works 'one message' shmq-push -d again q
+guard strace -qq -o /dev/null -e trace=write -e inject=write:signal=KILL:when=1 shmq-pop -a q >accepted 2>"$err"
+gives 'peek shows that it was taken before, or not' 1 bash -c 'shmq-pop -p -J q | grep -c again'
+gives 'pop -J marks it' true bash -c 'shmq-pop -a -J q | jq .redelivered'
+gives 'stat counts it' 1 bash -c 'shmq-stat -J q | jq ".rings[0].redelivered - '"$(shmq-stat -J q | jq '.rings[0].redelivered - 1')"'"'
+works 'an ordinary one' shmq-push -d new q
+gives 'has no mark' null bash -c 'shmq-pop -a -J q | jq .redelivered'
