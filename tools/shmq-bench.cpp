@@ -217,11 +217,10 @@ private:
     bool shown_;
 };
 
-int plot_files(const Config& config) {
+void plot_files(const Config& config) {
     std::vector<std::pair<std::string, Report>> files;
     for (const std::string& name : config.files) files.emplace_back(name, read_report(name));
     print(plot(files));
-    return 0;
 }
 
 Json to_json(const Compared& compared, const Config& config) {
@@ -276,7 +275,7 @@ Exit measure_all(const Config& config) {
     if (!config.baseline.empty()) {
         compared = compare(baseline, report, config.max_regress);
         for (const Comparison& each : compared.all)
-            outcome.add(each.regression, fmt::format("{} {} {} B: {} was {}, is {}", name_of(each.now->about.kind), each.now->about.type(), short_size(each.now->about.size), info(each.metric).name,
+            outcome.add(each.regression, fmt::format("{} {} {}: {} was {}, is {}", name_of(each.now->about.kind), each.now->about.type(), long_size(each.now->about.size), info(each.metric).name,
                                                      info(each.metric).rate ? short_rate(each.before) : short_time(each.before), info(each.metric).rate ? short_rate(each.after) : short_time(each.after)));
     }
     const std::vector<Finding> findings = judge(config.fail_if, report);

@@ -47,13 +47,18 @@ std::string Case::key() const {
                        channel == ChannelKind::shmq ? fmt::format("{} slots {}", slots, name_of(waiting)) : "");
 }
 
-std::string Case::describe() const { return fmt::format("{} {} B {} {}", name_of(kind), short_size(size), type(), name_of(channel)); }
+std::string Case::describe() const { return fmt::format("{} {} {} {}", name_of(kind), long_size(size), type(), name_of(channel)); }
 
 std::string short_size(std::uint64_t bytes) {
     constexpr std::uint64_t units[] = {1u << 30, 1u << 20, 1u << 10};
     for (std::size_t i = 0; i < 3; ++i)
         if (bytes && bytes % units[i] == 0) return std::to_string(bytes / units[i]) + "GMK"[i];
     return std::to_string(bytes);
+}
+
+std::string long_size(std::uint64_t bytes) {
+    const std::string text = short_size(bytes);
+    return text.back() >= '0' && text.back() <= '9' ? text + " B" : fmt::format("{} {}iB", text.substr(0, text.size() - 1), text.back());
 }
 
 std::string short_time(double nanoseconds) {

@@ -48,7 +48,8 @@ struct LeftOut {
     std::string why;
 };
 
-std::string short_size(std::uint64_t bytes);         // 64, 1K, 64K, 1.5K is 1536
+std::string short_size(std::uint64_t bytes);         // 64, 1K, 1536
+std::string long_size(std::uint64_t bytes);          // 64 B, 1 KiB, 1536 B
 std::string short_time(double nanoseconds);          // 120ns, 3.4us, 1.2ms
 std::string short_rate(double a_second);             // 12.3M, 980K
 

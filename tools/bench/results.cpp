@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
@@ -28,7 +31,11 @@ Interval Result::spread(Metric metric) const {
     return {lowest(all), highest(all)};
 }
 
-Interval Result::sure(Metric metric) const { return interval(kept(metric)).including(value(metric)); }
+Interval Result::sure(Metric metric) const {
+    const Interval found = interval(kept(metric)).including(value(metric));
+    return unsettled ? Interval{found.low / 2, found.high * 2} : found;
+}
+bool Result::guessed() const { return unsettled || std::ranges::count_if(samples, &Sample::kept) < 3; }
 
 std::size_t Result::set_aside() const noexcept { return unsettled ? 0 : static_cast<std::size_t>(std::ranges::count_if(samples, [](const Sample& s) { return !s.kept(); })); }
 
@@ -44,7 +51,8 @@ Ratio ratio(const Result& result, const Result& peer) {
         }
     }
     if (ratios.empty()) return {};
-    return {median(ratios), interval(ratios)};
+    const Interval found = interval(ratios);
+    return {median(ratios), result.unsettled || peer.unsettled ? Interval{found.low / 2, found.high * 2} : found};
 }
 
 // ---- JSON ---------------------------------------------------------------------------------------
@@ -177,7 +185,7 @@ Json to_json(const Report& report) {
 
 Report read_report(const std::string& path) {
     std::ifstream file(path);
-    if (!file) refuse(path, fmt::format("a file to read ({})", std::strerror(errno)));
+    if (!file) throw Failure(Exit::usage, fmt::format("{}: {}, expected a file that shmq-bench --save wrote", path, std::strerror(errno)));
     try {
         const Json json = Json::parse(file);
         if (!json.is_object() || json.value("tool", "") != "shmq-bench") not_ours("another JSON document");

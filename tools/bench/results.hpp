@@ -63,6 +63,7 @@ struct Result {
     std::vector<double> kept(Metric metric) const;                 // of each kept sample
     Interval spread(Metric metric) const;                          // lowest and highest of the kept samples
     Interval sure(Metric metric) const;                            // where the value lies, see interval()
+    bool guessed() const;                                          // sure() had too little to go by
     std::size_t set_aside() const noexcept;
 };
 

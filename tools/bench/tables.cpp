@@ -22,11 +22,18 @@ std::string folded(std::string_view text, std::size_t indent) {
     return result + std::string(text) + '\n';
 }
 
+// "one call a message, ...": what all cases of a kind share, and how many processes each type has.
 std::string shared_by(const std::vector<Result>& results, Kind kind) {
+    std::string processes;
+    for (const Result& result : results) {
+        const Case& about = result.about;
+        const std::string one = fmt::format("{} {}+{}", about.type(), about.producers, about.consumers);
+        if (about.kind == kind && processes.find(one) == std::string::npos) processes += (processes.empty() ? "" : ", ") + one;
+    }
     for (const Result& result : results) {
         const Case& about = result.about;
         if (about.kind != kind || about.channel != ChannelKind::shmq) continue;
-        std::string text = fmt::format("{} producer{}, {} consumer{}", about.producers, about.producers == 1 ? "" : "s", about.consumers, about.consumers == 1 ? "" : "s");
+        std::string text = processes + " processes";
         if (kind != Kind::round_trip) text += about.batch > 1 ? fmt::format(", batches of {}", about.batch) : ", one call a message";
         if (about.rate) text += fmt::format(", {} a second", short_rate(static_cast<double>(about.rate)));
         return text + ", " + name_of(about.waiting);
@@ -39,7 +46,13 @@ std::string ratio_cell(const Result* ours, const Result& result) {
     if (!ours || result.about.channel == ChannelKind::shmq) return "";
     const Ratio times = ratio(*ours, result);
     if (times.value == 0) return "-";
-    return fmt::format("{:.{}f}x{}", times.value, times.value < 9.95 ? 2 : times.value < 99.5 ? 1 : 0, times.conclusive() && !ours->unsettled && !result.unsettled ? "" : "?");
+    return fmt::format("{:.{}f}x{}", times.value, times.value < 9.95 ? 2 : times.value < 99.5 ? 1 : 0, times.conclusive() ? "" : "?");
+}
+
+// Of a row whose last cells are empty.
+std::string without_trailing(std::string row) {
+    row.erase(row.find_last_not_of(" \n") + 1);
+    return row + '\n';
 }
 
 std::string runs_cell(const Result& result) {
@@ -60,8 +73,8 @@ std::string throughput_table(const Report& report) {
         if (result.about.channel == ChannelKind::shmq) ours = &result;
         const Interval spread = result.spread(Metric::throughput);
         const double value = result.value(Metric::throughput);
-        text += fmt::format("{:<5} {:<4} {:<6} {:>9} {:>9} {:>9} {:>9} {:>6} {:>9}\n", short_size(result.about.size), result.about.type(), name_of(result.about.channel), short_rate(value),
-                            short_rate(spread.low), short_rate(spread.high), short_rate(value * static_cast<double>(result.about.size)), runs_cell(result), ratio_cell(ours, result));
+        text += without_trailing(fmt::format("{:<5} {:<4} {:<6} {:>9} {:>9} {:>9} {:>9} {:>6} {:>9}\n", short_size(result.about.size), result.about.type(), name_of(result.about.channel), short_rate(value),
+                            short_rate(spread.low), short_rate(spread.high), short_rate(value * static_cast<double>(result.about.size)), runs_cell(result), ratio_cell(ours, result)));
     }
     return text;
 }
@@ -75,9 +88,9 @@ std::string latency_table(const Report& report, Kind kind) {
         if (result.about.channel == ChannelKind::shmq) ours = &result;
         const Interval spread = result.spread(Metric::p50);
         const auto time = [&](Metric metric) { return short_time(result.value(metric)); };
-        text += fmt::format("{:<5} {:<4} {:<6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>13} {:>5} {:>8}\n", short_size(result.about.size), result.about.type(), name_of(result.about.channel), time(Metric::p50),
+        text += without_trailing(fmt::format("{:<5} {:<4} {:<6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>13} {:>5} {:>8}\n", short_size(result.about.size), result.about.type(), name_of(result.about.channel), time(Metric::p50),
                             time(Metric::p90), time(Metric::p99), time(Metric::p999), time(Metric::max), short_time(spread.low) + "-" + short_time(spread.high), runs_cell(result),
-                            ratio_cell(ours, result));
+                            ratio_cell(ours, result)));
     }
     return text;
 }
@@ -161,7 +174,7 @@ std::string plot_throughput(const Files& files) {
         for (const auto& [name, report] : files)
             for (const Result& result : report.results)
                 if (result.about.kind == Kind::throughput && result.about.size == size) most = std::max(most, result.value(Metric::throughput));
-        text += fmt::format("  {} B\n", short_size(size));
+        text += fmt::format("  {}\n", long_size(size));
         for (std::size_t file = 0; file < files.size(); ++file) {
             for (const Result& result : files[file].second.results) {
                 if (result.about.kind != Kind::throughput || result.about.size != size) continue;
@@ -177,7 +190,7 @@ std::string plot_latency(const std::string& name, const Result& result) {
     std::uint64_t total = 0, highest = 0;
     for (const Bar& each : result.histogram) total += each.count, highest = std::max(highest, each.count);
     if (!total) return "";
-    std::string text = fmt::format("\nLatency, {} {} B {}, {} samples\n", name_of(result.about.kind), short_size(result.about.size), name, total);
+    std::string text = fmt::format("\nLatency, {} {} {}, {} samples\n", name_of(result.about.kind), long_size(result.about.size), name, total);
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < result.histogram.size(); ++i) {
         const Bar& each = result.histogram[i];

@@ -49,14 +49,14 @@ Compared compare(const Report& baseline, const Report& now, double max_regress_p
         for (const MetricInfo& each : metrics) {
             if (!each.compared || !measured_by(result.about.kind, each.metric)) continue;
             constexpr double least = 0.5;  // ns; nothing is divided by zero
-            const auto at_least = [](Interval of) { return Interval{std::max(of.low, least), std::max(of.high, least)}; };
+            const auto at_least = [&](Interval of) { return Interval{std::max(of.low, least), std::max(of.high, least)}; };
             const Interval old_sure = at_least(before->sure(each.metric)), new_sure = at_least(result.sure(each.metric));
             // How many times worse; a rate cannot fall by more than 100 %.
             const Interval worse = each.rate ? Interval{old_sure.low / new_sure.high, old_sure.high / new_sure.low} : Interval{new_sure.low / old_sure.high, new_sure.high / old_sure.low};
             const double share = max_regress_percent / 100;
             const double limit = !each.rate ? 1 + share : share < 1 ? 1 / (1 - share) : std::numeric_limits<double>::infinity();
             Verdict regression = above(worse, limit);
-            if (before->unsettled || result.unsettled || (!compared.caution.empty() && (!further || regression == Verdict::yes))) regression = Verdict::inconclusive;
+            if (!compared.caution.empty() && (!further || regression == Verdict::yes)) regression = Verdict::inconclusive;
             compared.all.push_back({&result, each.metric, before->value(each.metric), result.value(each.metric), regression});
         }
     }
@@ -149,8 +149,8 @@ void check_measured(const Condition& condition, const std::vector<Case>& planned
 
 std::string Finding::sentence() const {
     const std::string name = condition->ratio ? fmt::format("ratio to {}", name_of(peer->about.channel)) : info(condition->metric).name;
-    return fmt::format("{}: {} {}: {} {} is {} ({} to {})", condition->text, name_of(result->about.kind), result->about.type(), short_size(result->about.size) + " B", name,
-                       shown(*condition, value), shown(*condition, sure.low), shown(*condition, sure.high));
+    return fmt::format("{}: {} {} {}: {} is {} ({} to {}{})", condition->text, name_of(result->about.kind), result->about.type(), long_size(result->about.size), name,
+                       shown(*condition, value), shown(*condition, sure.low), shown(*condition, sure.high), result->guessed() ? ", assumed" : "");
 }
 
 std::vector<Finding> judge(const std::vector<Condition>& conditions, const Report& report) {

@@ -14,6 +14,8 @@
 namespace bench {
 namespace {
 
+struct NothingArrived {};
+
 constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
 // The stretch of time in which messages count.
@@ -58,7 +60,7 @@ private:
 struct alignas(64) Side {
     std::uint64_t messages, sum;                     // all of them
     std::uint64_t counted, first_tick, last_tick;    // within the window
-    double stalled_ticks;
+    double stalled_ticks;                            //   of which in looks that took too long
     std::uint64_t due;                               // producers under a rate: what should have been sent
     double latest_ticks;                             //   and how late the last one was
 };
@@ -75,7 +77,8 @@ public:
     void save(Side& side) const noexcept {
         side.counted = last_count_ - first_count_;
         side.first_tick = first_tick_, side.last_tick = last_tick_;
-        side.stalled_ticks = stalled_;
+        const std::uint64_t before = first_tick_ - window_.begin, after = window_.end - last_tick_;
+        side.stalled_ticks = stalled_ + (first_tick_ && before > stall_ ? static_cast<double>(before) : 0) + (first_tick_ && after > stall_ ? static_cast<double>(after) : 0);
     }
 
 private:
@@ -204,11 +207,10 @@ void count_window(const Case& about, const SharedArray<Side>& sides, Measured& m
         measured.stalled += side.stalled_ticks;
         first = std::min(first, side.first_tick), last = std::max(last, side.last_tick);
     }
-    if (last <= first) throw Failure(Exit::os, about.describe() + ": nothing arrived in the time of one run: use a longer --duration");
-    const auto ticks = static_cast<double>(last - first);
+    if (last <= first) throw NothingArrived();
     measured.seconds = TickClock::ns(last - first) * 1e-9;
     measured.throughput = static_cast<double>(measured.messages) / measured.seconds;
-    measured.stalled /= ticks * about.consumers;
+    measured.stalled /= static_cast<double>(TickClock::ticks(static_cast<double>(about.duration.count()))) * about.consumers;
 }
 
 template <class Channel>
@@ -309,7 +311,7 @@ Measured round_trip(const Case& about) {
     for (std::uint64_t i = 0; i < ns.size(); ++i) ns[i] = static_cast<std::uint64_t>(TickClock::ns(samples[i]) + 0.5);
     measured.messages = ns.size();
     measured.latency.add(std::move(ns));
-    if (measured.latency.empty()) throw Failure(Exit::os, about.describe() + ": no round trip was done in the time of one run: use a longer --duration");
+    if (measured.latency.empty()) throw NothingArrived();
     measured.seconds = static_cast<double>(about.duration.count()) * 1e-9;
     measured.throughput = static_cast<double>(measured.messages) / measured.seconds;
     measured.reached = share_reached(about, sides);
@@ -398,7 +400,7 @@ Measured one_way(const Case& about) {
     Measured measured;
     measured.messages = ns.size();
     measured.latency.add(std::move(ns));
-    if (measured.latency.empty()) throw Failure(Exit::os, about.describe() + ": nothing arrived in the time of one run: use a longer --duration");
+    if (measured.latency.empty()) throw NothingArrived();
     measured.seconds = static_cast<double>(about.duration.count()) * 1e-9;
     measured.throughput = static_cast<double>(measured.messages) / measured.seconds;
     measured.reached = share_reached(about, sides);
@@ -408,13 +410,25 @@ Measured one_way(const Case& about) {
 }
 
 template <class Channel>
-Measured measure_on(const Case& about) {
+Measured measure_kind(const Case& about) {
     switch (about.kind) {
         case Kind::throughput: return throughput<Channel>(about);
         case Kind::round_trip: return round_trip<Channel>(about);
         case Kind::one_way: return one_way<Channel>(about);
     }
     return {};
+}
+
+template <class Channel>
+Measured measure_on(Case about) {
+    for (int attempts = 8; attempts > 0; --attempts) {
+        try {
+            return measure_kind<Channel>(about);
+        } catch (const NothingArrived&) {
+            about.duration *= 2;
+        }
+    }
+    throw Failure(Exit::os, fmt::format("no message arrived within {}", short_time(static_cast<double>(about.duration.count()) / 2)));
 }
 
 }  // namespace

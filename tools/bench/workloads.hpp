@@ -21,7 +21,8 @@ struct Measured {
     double cpu_seconds = 0;            // of all processes, starting included
 };
 
-// Throws LeftOut; Failure where messages were lost or damaged, or a process failed; Stopped.
+// Throws LeftOut; Failure where messages were lost or damaged, or a process failed; Stopped. If no message
+// came through in that time, on a busy machine, takes longer.
 Measured measure(const Case& about);
 
 }  // namespace bench

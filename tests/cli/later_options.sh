@@ -1,0 +1,45 @@
+# Options of the contract that are not there yet are usage errors, never silently accepted. Whoever
+# brings one moves it from here to a test of its own.
+. "$(dirname "$0")/lib.sh" || exit 1
+
+later() { refuses 64 '' "not there yet: $*" "$@"; }
+
+works 'a ring' shmq-create q
+works 'with a message in it' shmq-push -d message q
+
+later shmq-create -D new
+later shmq-create --duplex new
+later shmq-create --record 'u32 a' new
+later shmq-create --record='u32 a' new
+later shmq-create --broadcast new
+later shmq-create --overflow overwrite new
+later shmq-create --overflow=overwrite new
+later shmq-create --ephemeral new
+later shmq-create --lock-memory new
+later shmq-create new -- true
+later shmq-create new -- sleep 1
+later shmq-create new -- sh -c 'exit 0'
+
+later shmq-pop --from oldest q
+later shmq-pop --from newest q
+later shmq-pop --from=newest -p q
+
+later shmq-stat -P q
+later shmq-stat -i 1 q
+later shmq-stat -i 1 -c 1 q
+later shmq-stat --until empty q
+later shmq-stat --until empty -t 1 q
+later shmq-stat --limits
+for column in CPID LPID CTIME ATIME RECORD WAIT; do later shmq-stat -o "$column" q; done
+
+later shmq-unlink --stale
+later shmq-unlink --stale --idle 1
+later shmq-unlink --idle 1 q
+later shmq-unlink --watch q
+later shmq-unlink --watch --stale
+
+# A duplex ring's sides are names that no ring has yet.
+for tool in push pop stat unlink; do later "shmq-$tool" q/a; done
+
+same 'none of them made or removed a ring' shmq.q "$(ls "$SHMQ_DIR")"
+gives 'nor touched the message' message shmq-pop -a q
