@@ -182,9 +182,13 @@ Standing Attachment::inspect() noexcept {
         gone_ = errno == ENOENT || errno == ENOTDIR;
     } else if (id_of(now) != id_) {
         gone_ = true;
-    } else if (now.st_size < bytes_ || now.st_blocks < blocks_) {
-        // Truncated, or holes punched into it: those read as zeros and never fault.
-        core().alert().fetch_or(alert_broken, std::memory_order_relaxed);
+    } else {
+        // Truncated, or holes punched into it: those read as zeros and never fault, and are gone again
+        // once somebody writes there. What only this handle may change, and zeros where none can be.
+        const Ring& ring = mapping_->ring();
+        if (now.st_size < bytes_ || now.st_blocks < blocks_ || ring.lines->events.entries_used.load(std::memory_order_relaxed) <= entry_ ||
+            ring.entries[entry_].role.load(std::memory_order_relaxed) != role_)
+            core().alert().fetch_or(alert_broken, std::memory_order_relaxed);
     }
     return standing();
 }

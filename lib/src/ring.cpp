@@ -161,7 +161,7 @@ void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
     for (const Bytes message : messages) {
         std::byte* const at = ring.slot(p);
         Ring::fetch_ahead<1>(at, message.size());
-        std::memcpy(at + ring.prefix, message.data(), message.size());
+        if (!message.empty()) [[likely]] std::memcpy(at + ring.prefix, message.data(), message.size());
         if (!ring.fixed) put_header(at, message.size(), sequence++);
         if (ring.timestamps) stamp(p, at);
         bytes += message.size();
@@ -478,7 +478,7 @@ Copied ConsumerCore::pop(std::span<std::byte> buffer, Deadline deadline) noexcep
         copied.outcome = Outcome::too_long;
         return copied;
     }
-    std::memcpy(buffer.data(), message.bytes().data(), copied.size);
+    if (copied.size) std::memcpy(buffer.data(), message.bytes().data(), copied.size);
     copied.outcome = message.release();
     return copied;
 }

@@ -18,6 +18,10 @@ struct Viewer::State {
     u64 oldest() const noexcept { return ring().lines->free_position.value.load(std::memory_order_acquire); }
     u64 end() const noexcept { return ring().lines->write_position.value.load(std::memory_order_acquire) & ~end_bit; }
 
+    void require_whole() const {
+        if (alert.load(std::memory_order_relaxed)) throw Error(Errc::corrupt, file.name + ": the ring was truncated");
+    }
+
     struct Found {
         u64 position, word, size;
     };
@@ -49,7 +53,9 @@ bool Viewer::next(std::vector<std::byte>& message, Info& info) {
     State::Found found{};
     for (u64 p = s.next;;) {
         p = std::max(p, s.oldest());
-        if (!s.find(p, found)) return false;
+        const bool there = s.find(p, found);
+        s.require_whole();
+        if (!there) return false;
         const std::byte* const at = ring.slot(found.position);
         message.assign(at + ring.prefix, at + ring.prefix + found.size);
         info = {found.position, 0, word_attempt(found.word) != 0};
@@ -57,7 +63,7 @@ bool Viewer::next(std::vector<std::byte>& message, Info& info) {
             if (ring.fixed) info.time_ns = ring.times[found.position & ring.mask].load(std::memory_order_relaxed);
             else std::memcpy(&info.time_ns, at + message_header_bytes, sizeof info.time_ns);
         }
-        if (s.alert.load(std::memory_order_relaxed)) throw Error(Errc::corrupt, s.file.name + ": the ring was truncated");
+        s.require_whole();
         std::atomic_thread_fence(std::memory_order_acquire);
         p = found.position;
         if (s.oldest() <= p && (ring.word(p).load(std::memory_order_relaxed) & word_lap_mask) == ring.lap_tag(p)) break;

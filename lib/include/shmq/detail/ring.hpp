@@ -381,7 +381,7 @@ public:
             if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return outcome;
         }
         std::byte* const at = ring_.slot(position_);
-        std::memcpy(at + ring_.prefix, message.data(), size);
+        if (size) [[likely]] std::memcpy(at + ring_.prefix, message.data(), size);  // data() of nothing may be null
         seal(position_, at, size);
         return publish(position_);
     }
