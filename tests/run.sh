@@ -1,10 +1,13 @@
 #!/bin/sh
-# Builds and runs all tests, on a Debian 12 machine with nothing but this tree. As root, or with sudo.
-#   sh tests/run.sh [CTEST-ARGUMENT...]        SHMQ_LONG=1 sh tests/run.sh for the long ones
-. "$(dirname -- "$0")/setup.sh"
+# Builds everything and runs all tests; installs first what that needs and is missing.
+#
+#   sh tests/run.sh [CTEST OPTION]...     such as: -R cli.push, -L unit, -V
+#
+# The exit code is that of ctest. SHMQ_LONG=1 in the environment makes soaks, kills and models longer.
+. "$(dirname "$0")/setup.sh"
 
-# shellcheck disable=SC2086  # a list of words
-install_packages $build_packages doctest-dev bash jq strace spin gcc clang libclang-rt-14-dev \
-    mandoc zsh fish bash-completion pkg-config util-linux procps bsdextrautils perl python3 xz-utils file git diffutils
-build_project -DBUILD_TESTING=ON -DSHMQ_WERROR=ON
-exec ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "$@"
+# shellcheck disable=SC2086  # lists
+install_packages $build_packages $test_packages
+build ON
+say 'Testing'
+exec ctest --test-dir build --output-on-failure -j2 "$@"

@@ -1,47 +1,58 @@
-# Sourced by run.sh and demo.sh: installs what is missing on a Debian machine, configures and builds.
-# Afterwards $top is the project, $build the build directory.
-#
-#   . setup.sh; setup PACKAGE...
+# Sourced by demo.sh and run.sh: from a fresh Debian 12 to a build in build/. What is there already is
+# left as it is. Runs as root or with sudo, from any directory, without a terminal.
 set -eu
-top=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-build=$top/build
-build_packages="g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev"
+exec </dev/null
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
 
-# As root, or through sudo.
+build_packages='g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev jq'
+test_packages='doctest-dev spin strace clang procps util-linux bsdutils mount perl-base python3 pkg-config man-db mandoc
+               bash zsh fish bash-completion mosquitto mosquitto-clients redis-server redis-tools'
+
+say() { printf '== %s\n' "$*"; }
+
 as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -- "$@"; fi
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "setup: $*: must be run as root, or sudo must be installed" >&2
+        return 1
+    fi
 }
 
-missing_packages() {
-    for package in "$@"; do
-        dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || printf '%s ' "$package"
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@"; }
+
+install_packages() {  # PACKAGE...
+    missing=
+    for package; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
     done
-}
-
-install_packages() {
-    missing=$(missing_packages "$@")
     [ -n "$missing" ] || return 0
-    echo "== installing: $missing"
-    # shellcheck disable=SC2086  # a list of words
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null
-    # Servers among the packages are only for tests to start: policy-rc.d keeps them from starting now.
+    say "Installing:$missing"
+    # Some of them come with a service, which we do not want started.
     policy=/usr/sbin/policy-rc.d
-    made_policy=
-    if [ ! -e $policy ]; then
+    if [ -e $policy ]; then
+        policy=
+    else
         printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
         as_root chmod 755 $policy
-        made_policy=yes
     fi
-    status=0
-    # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing </dev/null || status=$?
-    [ -z "$made_policy" ] || as_root rm -f $policy
-    return $status
+    result=0
+    # shellcheck disable=SC2086  # a list
+    apt install --no-install-recommends $missing || { apt update && apt install --no-install-recommends $missing; } || result=$?
+    [ -z "$policy" ] || as_root rm -f $policy
+    return $result
 }
 
-# build_project CMAKE-ARGUMENT...
-build_project() {
-    echo "== building in $build"
-    cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "$@" </dev/null
-    cmake --build "$build" --parallel "$(nproc)" </dev/null
+build() {  # TESTS (ON or OFF), then targets (none: everything)
+    say "Building in $root/build"
+    generator=
+    [ -e build/CMakeCache.txt ] || generator='-G Ninja'
+    # shellcheck disable=SC2086
+    cmake -S . -B build $generator -DCMAKE_BUILD_TYPE=Release -DSHMQ_WERROR=ON -DSHMQ_TOOLS=ON -DBUILD_TESTING="$1"
+    shift
+    [ $# = 0 ] || set -- --target "$@"
+    cmake --build build --parallel "$(nproc)" "$@"
 }

@@ -59,7 +59,8 @@ Config parse(int argc, char** argv) {
                       .examples = "  shmq-create jobs\n"
                                   "  shmq-create -N 1M -s 64 --fixed -T spsc samples\n"
                                   "  shmq-create --exist-ok -m 660 -g audio events\n",
-                      .exits = {Exit::ok, Exit::usage, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission}},
+                      .exits = {Exit::ok, Exit::usage, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission},
+                      .runs_command = true},
                      config);
     line.option("-N,--slots", "SLOTS", "slots in the ring (default: as many as make 4 MiB)", slots, parse_size);
     line.option("-s,--slot-size", "SIZE", "bytes a slot; a message takes as many as it needs (64)", options.slot_size, parse_size);

@@ -38,7 +38,7 @@ same 'with everything' "$(seq 1000)" "$(cat got)"
 works 'a ring for one and one' shmq-create -T spsc single
 mkfifo input
 shmq-push single <input & pusher=$!
-exec 3>input
+exec 3<>input
 comes_true 'the producer' field_is WRITERS single 1
 refuses 69 'single: ' 'a second producer is refused' shmq-push -d x single
 kill -STOP $pusher

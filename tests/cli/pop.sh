@@ -106,7 +106,7 @@ gives 'is drained, and that is the end' y shmq-pop -e e
 mkfifo one two
 shmq-push e <one & first=$!
 shmq-push e <two & second=$!
-exec 3>one 4>two
+exec 3<>one 4<>two
 comes_true 'two producers' field_is WRITERS e 2
 shmq-pop -e e >got 3>&- 4>&- & popper=$!
 echo 1 >&3
@@ -119,7 +119,7 @@ exec 4>&-
 finished 0 'the other leaves' $second
 finished 0 'then it ends' $popper
 shmq-push e <one & first=$!
-exec 3>one
+exec 3<>one
 comes_true 'a producer' field_is WRITERS e 1
 shmq-pop -e e >got 2>complaint 3>&- & popper=$!
 seq 1000 >&3
@@ -140,7 +140,7 @@ refuses 65 '' 'a producer that fails' bash -c "printf '{\"data\":\"x\"}\nrubbish
 finished 69 'ends it with 69' $popper
 same 'after draining' x "$(cat got)"
 shmq-push e <one & first=$!
-exec 3>one
+exec 3<>one
 comes_true 'a producer' field_is WRITERS e 1
 shmq-pop -e e >got 2>complaint 3>&- & popper=$!
 comes_true 'and a pop' waits_in e READERS $popper

@@ -64,7 +64,7 @@ done
 # Each complete message at once
 mkfifo lines
 shmq-push q <lines & pusher=$!
-exec 3>lines
+exec 3<>lines
 printf 'one\ntwo\npart' >&3
 gives 'complete lines are there before the input ends' $'one\ntwo' shmq-pop -c 2 q
 same 'an incomplete one is not' 0 "$(field MSGS q)"
@@ -75,7 +75,7 @@ exec 3>&-
 finished 0 'the input ends, and the push' $pusher
 gives 'with the unterminated line' last shmq-pop -a q
 shmq-push -F chunk q <lines & pusher=$!
-exec 3>lines
+exec 3<>lines
 printf abc >&3
 gives 'a chunk is there at once' abc shmq-pop -w q
 exec 3>&-
@@ -106,7 +106,7 @@ gives 'end behind the last that counts' $'1\n2' shmq-pop e5
 works 'a push that is at work when another one ends the stream' shmq-create e6
 mkfifo more
 shmq-push e6 <more 2>complaint & pusher=$!
-exec 3>more
+exec 3<>more
 echo 1 >&3
 gives 'has pushed' 1 shmq-pop -c 1 e6
 works 'the end comes' shmq-push -e e6

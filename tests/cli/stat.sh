@@ -51,7 +51,7 @@ check 'has those keys alone' jq -e '.rings == [{"name": "a", "messages": 6}]' "$
 # Who is attached
 mkfifo input
 shmq-push a <input & pusher=$!
-exec 3>input
+exec 3<>input
 comes_true 'a producer counts as a writer' field_is WRITERS a 1
 gives 'not as a reader' 0 field READERS a
 shmq-pop c >/dev/null

@@ -44,7 +44,7 @@ for tool in shmq-create shmq-push shmq-pop shmq-stat shmq-unlink; do
     cp "$out" version
     works "$tool -V ends with 0" "$tool" -V
     check "$tool -V prints the same as --version" cmp version "$out"
-    works "$tool --help wins over what is wrong behind it" "$tool" --help -- a/b c d
+    works "$tool --help wins over what is wrong behind it" "$tool" --help a/b c d
     ends 74 "$tool --help with a full stdout ends with 74" bash -c "$tool --help >/dev/full"
     usage 'unknown option' "$tool" --no-such-option q
     usage 'unknown option' "$tool" -Z q

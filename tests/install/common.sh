@@ -17,6 +17,7 @@ need() {
     local tool
     for tool; do command -v "$tool" >/dev/null || { echo "FAILED: this test needs '$tool', which is not installed" >&2; exit 1; }; done
 }
+plain() { sed "s/.\x08//g"; }  # what mandoc prints, without bold and underline
 same() {
     checks=$((checks + 1))
     [ "$2" = "$3" ] || { fail "$1"; diff -u --label wanted --label found <(printf '%s\n' "$2") <(printf '%s\n' "$3") >&2; }

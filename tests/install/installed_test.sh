@@ -1,7 +1,7 @@
 # `cmake --install` puts everything in its place; the commands work from there, and a project of somebody
 # else's builds against it through find_package and through pkg-config.
 . "$(dirname "$0")/common.sh"
-need cmake pkg-config man mandoc "$CXX"
+need cmake pkg-config mandoc ldd "$CXX"
 
 prefix=$work/prefix
 # Links that the build tree's tools need while it uses sanitizers go with it.
@@ -17,7 +17,7 @@ done
 check 'the completion for zsh is installed' [ -r "$(find "$prefix/share/zsh" -name _shmq)" ]
 for file in libshmq.so libshmq.a pkgconfig/shmq.pc cmake/shmq/shmq{Config,ConfigVersion,Targets}.cmake; do check "$file is installed" [ -r "$libdir/$file" ]; done
 same 'nothing of the build tree is named in what text is installed' '' "$(grep -rlI "$SHMQ_BUILD" "$prefix")"
-check 'man finds the pages' man -w -M "$prefix/share/man" shmq-pop >/dev/null
+check 'the installed pages can be read' mandoc "$prefix"/share/man/man?/*shmq* >/dev/null
 
 # Components: the tools alone, the library alone, the rest.
 for component in tools lib dev; do

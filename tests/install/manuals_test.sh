@@ -3,7 +3,7 @@
 need mandoc
 for page in "$SHMQ_SOURCE"/man/*.[1-9]; do
     same "${page##*/} is clean" '' "$(mandoc -Tlint -Wwarning "$page" 2>&1)"
-    check "${page##*/} has no line wider than a terminal" awk 'length > 80 { print; bad = 1 } END { exit bad }' <(mandoc -Tascii "$page" | col -bx)
+    check "${page##*/} has no line wider than a terminal" awk 'length > 80 { print; bad = 1 } END { exit bad }' <(mandoc -Tascii "$page" | plain)
     # References to our own pages must not be dead.
     for target in $(grep -oE '^\.Xr (lib)?shmq[a-z-]* [0-9]' "$page" | awk '{ print $2 "." $3 }' | sort -u); do
         check "${page##*/} refers to $target" [ -f "$SHMQ_SOURCE/man/$target" ]

@@ -10,7 +10,7 @@ in_manual() { grep '^\.It Fl' "$SHMQ_SOURCE/man/shmq-$1.1" | grep -oE '\bFl [^ ,
 # Anything that looks like an option, wherever it stands, but in what is said of other commands and of
 # command lines.
 in_synopsis() {
-    mandoc -Tascii "$SHMQ_SOURCE/man/shmq-$1.1" | col -b | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' | grep -oE -- '(^|[[ |])--?[A-Za-z][a-z-]*' |
+    mandoc -Tascii "$SHMQ_SOURCE/man/shmq-$1.1" | plain | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' | grep -oE -- '(^|[[ |])--?[A-Za-z][a-z-]*' |
         sed -E 's/^[[ |]//' | sed -E '/^-[A-Za-z]{2,}$/{s/^-//;s/./-&\n/g}' | grep . | sort -u
 }
 codes_in_help() { "shmq-$1" --help | sed -n '/^Exit status:/,/^$/p' | grep -oE '^ +[0-9]+' | tr -d ' '; }

@@ -2,7 +2,7 @@
 # pasted, one after the other, into one shell, and prints what the block below it (```text) says. A line
 # `...` there stands for any lines; `#` in a column for digits that differ each time.
 . "$(dirname "$0")/common.sh"
-need jq awk
+need awk diff timeout
 
 awk -v to="$work/step" '
     /^<!-- run -->$/ { run = 1 } /^<!-- end -->$/ { run = 0 }
@@ -50,4 +50,3 @@ for step in "${steps[@]}"; do
     matches "$want" "$have" || { fail "the README does not say what this prints:"; cat "$step" >&2; diff -u --label README --label found "$want" "$have" >&2; }
 done
 same 'the README leaves no ring behind' '' "$(ls "$SHMQ_DIR")"
-same 'and no process' '' "$(pgrep -f "$work" | grep -vx $$)"

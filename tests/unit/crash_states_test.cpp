@@ -581,7 +581,7 @@ void exercise(PrivateRing& r) {
     const std::vector<Bytes> span(5, message);
     std::vector<std::byte> buffer(1000);
     u64 read = 0;
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 2; ++i) {
         (void)p->push(message, no_wait);
         (void)p->push(span, no_wait);
         if (auto claim = p->claim(message.size(), no_wait)) (void)claim.commit();
@@ -733,7 +733,7 @@ TEST_CASE("entries_used beyond the table is not believed") {
 }
 
 TEST_CASE("any one word, position or length of nonsense is answered, never hung on, never crashed on") {
-    const u64 values[] = {0, 1, 2, 63, 64, 65, 0xff, 0x10000, 0x10001, 0x10003, 0x20001, 0x1ff01, 0xffff, u64{1} << 32, end_bit - 1, end_bit, end_bit + 1, end_bit + 70, ~u64{0}, ~u64{0} - 64};
+    const u64 values[] = {0, 2, 7, 64, 0x10000, 0x10001, 0x10003, 0x20001, 0x1ff01, u64{1} << 32, end_bit - 1, end_bit + 1, end_bit + 70, ~u64{0}};
     for (const bool fixed : {false, true}) {
         for (const auto& policy : policies) {
             for (const u64 value : values) {
@@ -773,7 +773,7 @@ TEST_CASE("random nonsense all over is answered, never hung on, never crashed on
     u64 seed = 0x9e3779b97f4a7c15;
     const auto random = [&] { return seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17; };
     const auto small_or_wild = [&](u64 near) { const u64 k = random() % 8; return k < 5 ? near + random() % 80 - 8 : k == 5 ? random() : k == 6 ? end_bit | (random() % 100) : ~(random() % 100); };
-    for (int round = 0; round < 400; ++round) {
+    for (int round = 0; round < 200; ++round) {
         CAPTURE(round);
         const auto& policy = policies[random() % 4];
         PrivateRing r({.capacity = 1 + random() % 20, .slot_size = round % 2 ? 64u : 40u, .fixed = random() % 3 == 0, .one_producer = policy.one_producer, .one_consumer = policy.one_consumer,

@@ -51,10 +51,21 @@ TEST_CASE("a message of no bytes is a message") {
     auto c = r.consumer(1);
     REQUIRE(p->push(Bytes(), no_wait) == Outcome::ok);
     CHECK(r.ring.pending() == 1);
-    auto message = c->pop(no_wait);
-    REQUIRE(message);
-    CHECK(message.bytes().empty());
-    CHECK(message.release() == Outcome::ok);
+    {
+        auto message = c->pop(no_wait);
+        REQUIRE(message);
+        CHECK(message.bytes().empty());
+        CHECK(message.release() == Outcome::ok);
+    }
+    const std::vector<Bytes> span(3);
+    REQUIRE(p->push(span, no_wait).count == 3);
+    const auto copied = c->pop(std::span<std::byte>(), no_wait);
+    CHECK(copied.outcome == Outcome::ok);
+    CHECK(copied.size == 0);
+    auto batch = c->pop_batch(2, no_wait);
+    REQUIRE(batch);
+    for (auto& message : batch) CHECK(message.bytes().empty());
+    CHECK(batch.release() == Outcome::ok);
 }
 
 TEST_CASE("the longest message fills the ring, and one byte more is too long") {

@@ -26,7 +26,7 @@ struct Plan {
     u64 capacity = 16;
     u32 mortal_producers = 0, mortal_consumers = 0;  // of these, how many die again and again
     Waiting waiting = Waiting::adaptive;
-    u32 messages = under_tsan ? 3000 : 20000;        // of each producer
+    u32 messages = under_tsan ? 2000 : 5000;        // of each producer
 };
 
 // Who runs: entries 0.. are producers, 20.. are consumers.

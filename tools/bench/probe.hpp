@@ -6,7 +6,8 @@
 namespace bench {
 
 // Nanoseconds in which a cache line goes from the first of these cores to the second and back, the median
-// of many; 0 where there is only one. Takes about 3 ms.
+// of many; 0 where there is only one, or others left no time to find out. Takes about 3 ms, at most 30 and
+// what it takes to get a core.
 double cache_line_round_trip(const std::vector<int>& cpus);
 
 // Virtual machines move: a sample is set aside when the cores were this many times further apart, before

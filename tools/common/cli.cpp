@@ -257,6 +257,7 @@ struct CommandLine::Parser : CLI::App {
             if (open) {
                 open = nullptr;
             } else if (argument == "--") {
+                if (about.runs_command) throw Failure(Exit::usage, "-- COMMAND is not there yet");
                 break;
             } else if (const auto equals = argument.find('='); argument.starts_with("--") && equals != std::string::npos) {
                 const std::string name = argument.substr(0, equals);

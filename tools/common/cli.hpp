@@ -64,6 +64,7 @@ struct About {
     const char* purpose;   // one sentence
     const char* examples;  // a line each, indented by two
     std::vector<Exit> exits;
+    bool runs_command = false;  // `--` begins a command, which is not there yet: an error
 };
 
 // CLI11 behind it. An option may be repeated: the last one wins, a vector collects. -h, -V, -q and -v
