@@ -85,7 +85,9 @@ Repair find_orphan(const Ring& ring, Peers& peers, u32 me, Orphan& orphan) noexc
         const u64 word = ring.word(p).load(std::memory_order_acquire);
         const u64 size = ring.length_at(p);
         std::atomic_thread_fence(std::memory_order_acquire);
-        // The header is still this message's as long as nothing at or behind it was freed.
+        // The header is still this message's as long as nothing at or behind it was freed; else what was
+        // read may be payload, and would lead into the middle of another run.
+        if (static_cast<std::int64_t>(free_position.load(std::memory_order_acquire) - p) > 0) return Repair::done;
         const auto stale = [&] { return free_position.load(std::memory_order_acquire) > p || ring.word(p).load(std::memory_order_acquire) != word; };
         if (ring.age(word, p) != 0 || word_state(word) == word_vacant || word_state(word) > word_done)
             return stale() ? Repair::done : Repair::corrupt;

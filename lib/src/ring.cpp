@@ -141,15 +141,14 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
     const auto quick = [&]() noexcept {
         if (limit_ == 0) return false;  // never looked, or told to stop
         limit_ = seen_free() + ring_.capacity;
-        return take(n);
+        if (take(n)) return true;
+        withdraw();  // never sleep with a register that covers what somebody else has taken
+        return false;
     };
     Waiter waiter(*this, deadline, Outcome::full);
     const Outcome waited = waiter.wait(poll, quick, look, [&]() noexcept -> WaitWord& { return ring_.lines->room_wait; });
-    if (waited == Outcome::ok && waiter.woken() && !ring_.one_producer) {
-        // Others may still sleep, and the wake that came was for one.
-        ring_.lines->room_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
-        if (ring_.pending() < ring_.capacity) wake_one(ring_.lines->room_wait);
-    }
+    if (waited == Outcome::ok && waiter.woken() && !ring_.one_producer)
+        waiter.pass_on(ring_.lines->room_wait, [&]() noexcept { return ring_.pending() < ring_.capacity; });
     return waited;
 }
 
@@ -418,16 +417,21 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
         const u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
         return ring_.age(ring_.word(h).load(std::memory_order_relaxed), h) >= 0;
     };
-    const auto quick = [&]() noexcept { return read(); };
+    const auto quick = [&]() noexcept {
+        if (read()) return true;
+        withdraw();  // never sleep with a register that covers what somebody else has taken
+        return false;
+    };
     Waiter waiter(*this, deadline, Outcome::empty);
     // With the stream ended nothing more will come: what is waited for is that others finish, and that
     // is told where room is told.
     const auto word = [&]() noexcept -> WaitWord& { return ring_.ended() ? ring_.lines->room_wait : ring_.lines->data_wait; };
     const Outcome waited = waiter.wait(poll, quick, look, word);
     if (waited == Outcome::ok && waiter.woken() && !ring_.one_consumer) {
-        ring_.lines->data_wait.value.fetch_or(wait_sleeping, std::memory_order_seq_cst);
-        const u64 next = position_ + held_slots_;
-        if (ring_.ready(ring_.word(next).load(std::memory_order_acquire), next)) wake_one(ring_.lines->data_wait);
+        waiter.pass_on(ring_.lines->data_wait, [&]() noexcept {
+            const u64 h = ring_.lines->read_position.value.load(std::memory_order_acquire);
+            return ring_.age(ring_.word(h).load(std::memory_order_acquire), h) >= 0;
+        });
     }
     if (waited == Outcome::ended) wake_all(ring_.lines->room_wait);
     return waited;

@@ -48,14 +48,17 @@ public:
         if (deadline_ != no_wait && core_.waiting_ != Waiting::block && spin_briefly(poll, quick)) return Outcome::ok;
         if (const Outcome outcome = look(false); outcome != pending_ || deadline_ == no_wait) return outcome;
         if (core_.waiting_ == Waiting::spin) return spin_for_ever(poll, quick, look);
-        for (;;) {
-            if (const Outcome outcome = give_up(); outcome != Outcome::ok) return outcome;
+        for (bool woken = false;;) {
             WaitWord& at = word();
+            if (const Outcome outcome = give_up(); outcome != Outcome::ok) {
+                if (woken) pass_on(at, [] { return true; });  // the wake was for somebody who stays
+                return outcome;
+            }
             const u32 value = prepare(at);
             if (const Outcome outcome = look(false); outcome != pending_) return outcome;
-            const bool woken = sleep(at, value);
-            const Outcome outcome = look(!woken);
-            if (outcome != pending_) {
+            if (&word() != &at) continue;  // what is waited for has changed
+            woken = sleep(at, value);
+            if (const Outcome outcome = look(!woken); outcome != pending_) {
                 woken_ = woken;
                 return outcome;
             }
@@ -63,6 +66,12 @@ public:
     }
     // After ok: this participant was woken by another, so others may sleep who were not.
     bool woken() const noexcept { return woken_; }
+    // Sets the flag again for those who still sleep, and if there is more for them, wakes one.
+    template <class More>
+    void pass_on(WaitWord& at, More more) const noexcept {
+        prepare(at);
+        if (more()) wake_one(at);
+    }
 
 private:
     template <class Poll, class Quick>
