@@ -13,7 +13,7 @@ unset SHMQ_RING
 SHMQ_DIR=$(mktemp -d /dev/shm/shmq-demo.XXXXXX)
 export SHMQ_DIR
 work=$(mktemp -d)
-cd "$work"
+cd "$work" || exit
 pusher=
 clean_up() {
     trap - EXIT

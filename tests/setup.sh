@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # Sourced by demo.sh and run.sh: from a fresh Debian 12 to a build in build/. What is there already is
 # left as it is. Runs as root or with sudo, from any directory, without a terminal.
 set -eu

@@ -1,4 +1,5 @@
 # What is written on the command line: missing, too much, wrong, right. For each command.
+NEEDED=script
 . "$(dirname "$0")/lib.sh" || exit 1
 
 usage() { local what=$1; shift; refuses 64 "$what" "${*} is a usage error" "$@"; }

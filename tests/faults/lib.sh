@@ -7,7 +7,7 @@
 #
 # What a loader does before main() is none of ours: a command's own calls begin where it looks at its
 # standard descriptors, fcntl(0, F_GETFD). Nor are the C library's private futexes, for which it aborts.
-NEEDED="strace setpriv prlimit python3 mount ${NEEDED:-}"
+NEEDED="strace setpriv prlimit mount ${NEEDED:-}"
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh" || exit 1
 strace -o /dev/null true || { echo "FAILED: strace cannot trace here (is ptrace permitted?)"; exit 1; }
 

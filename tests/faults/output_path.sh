@@ -172,6 +172,7 @@ my ($bytes, @command) = @ARGV;
 pipe my $in, my $out or die;
 fcntl $in, 1031, 4096 or die "F_SETPIPE_SZ: $!";
 fcntl $out, F_SETFL, O_WRONLY | O_NONBLOCK or die $!;
+close $in unless $bytes;  # nobody reads, from the beginning
 my $child = fork;
 if (!$child) { open STDOUT, ">&", $out or die; exec @command or die }
 close $out;
@@ -194,7 +195,7 @@ for framing in lines u32 json; do
     ends 0 "pop $options into a small pipe that does not block" perl pipe.pl -1 shmq-pop $options q
     check 'everything comes through' cmp -s everything "$out"
     wrong=''
-    for bytes in 0 1 100 3000 20000 50000 90000; do
+    for bytes in 0 1 100 3000 20000 50000; do
         fill
         guard perl pipe.pl $bytes strace -qq -o writes -e trace=write shmq-pop $options q >read 2>"$err"
         code=$?
@@ -212,10 +213,11 @@ ends 141 'a reader that was never there' perl pipe.pl 0 shmq-pop -a q
 check 'gets nothing, and takes nothing out' accounted lines 0
 
 # ---- redelivered is seen
+fill && shmq-pop -a q >/dev/null
 works 'one message' shmq-push -d again q
 guard strace -qq -o /dev/null -e trace=write -e inject=write:signal=KILL:when=1 shmq-pop -a q >accepted 2>"$err"
-gives 'peek shows that it was taken before, or not' 1 bash -c 'shmq-pop -p -J q | grep -c again'
-gives 'pop -J marks it' true bash -c 'shmq-pop -a -J q | jq .redelivered'
-gives 'stat counts it' 1 bash -c 'shmq-stat -J q | jq ".rings[0].redelivered - '"$(shmq-stat -J q | jq '.rings[0].redelivered - 1')"'"'
+before=$(field REDELIVERED q)
+gives 'pop -J marks what a killed one held' 'again true' bash -c 'shmq-pop -a -J q | jq -r "\"\(.data) \(.redelivered)\""'
+same 'stat counts it' $((before + 1)) "$(field REDELIVERED q)"
 works 'an ordinary one' shmq-push -d new q
 gives 'has no mark' null bash -c 'shmq-pop -a -J q | jq .redelivered'

@@ -1,5 +1,5 @@
 # Who may do what: modes, groups, owners, directories, and what lies there instead of a ring.
-NEEDED="mkfifo id stat perl"
+NEEDED="mkfifo id stat"
 . "$(dirname "$0")/lib.sh" || exit 1
 
 check 'this test can be run as root only' [ "$(id -u)" = 0 ]

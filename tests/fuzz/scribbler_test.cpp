@@ -73,7 +73,7 @@ int produce(Shared& shared, const std::string& name, unsigned seed) {
         const Room room;
         std::vector<std::byte> message(std::min<u64>(producer.max_message(), 500));
         for (bool good = true; good && !shared.stop && random() % 2000;) {
-            const std::size_t size = producer.fixed() ? producer.slot_size() : random() % message.size();
+            const std::size_t size = producer.fixed() ? producer.slot_size() : random() % (message.size() + 1);
             const auto deadline = random() % 4 ? no_wait : after(5ms);
             since = Clock::now();
             switch (random() % 4) {

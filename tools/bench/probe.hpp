@@ -10,8 +10,8 @@ namespace bench {
 // what it takes to get a core.
 double cache_line_round_trip(const std::vector<int>& cpus);
 
-// Virtual machines move: a sample is set aside when the cores were this many times further apart, before
-// or after it, than at the best of times.
+// The cores of virtual machines move: a sample is set aside when they were this many times further apart or
+// closer together, before or after it, than most of the time.
 inline constexpr double drift_factor = 1.8;
 
 }  // namespace bench

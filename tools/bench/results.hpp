@@ -86,7 +86,7 @@ struct Context {
     unsigned cores = 0;                // that we may use
     std::vector<int> cpus;             // those used, in order
     double load[3] = {};
-    double probe_ns = 0;               // the cache line round trip at the best of times
+    double probe_ns = 0;               // the cache line round trip, the median of all probes
 };
 
 struct Report {

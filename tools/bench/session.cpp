@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <random>
 #include <set>
 
@@ -56,7 +55,9 @@ public:
 private:
     void probe() {
         probed_ = cache_line_round_trip(cpus_);
-        if (probed_ > 0 && (best_ == 0 || probed_ < best_)) best_ = probed_;
+        if (probed_ == 0) return;
+        probes_.push_back(probed_);
+        usual_ = median(probes_);
     }
 
     void run_group(std::vector<Track>& group, unsigned round) {
@@ -103,7 +104,8 @@ private:
     }
 
     void judge(Result& result) const {
-        for (Sample& sample : result.samples) sample.drifted = best_ > 0 && std::max(sample.probe_before, sample.probe_after) > drift_factor * best_;
+        const auto moved = [&](double probe) { return probe > drift_factor * usual_ || probe * drift_factor < usual_; };
+        for (Sample& sample : result.samples) sample.drifted = (sample.probe_before > 0 && moved(sample.probe_before)) || (sample.probe_after > 0 && moved(sample.probe_after));
     }
 
     // Rounds in which every case of the group has a sample that counts.
@@ -151,8 +153,8 @@ private:
     Report finish() {
         std::size_t drifted = 0, stalled = 0, unsettled = 0;
         unsigned most_processes = 0;
-        double worst = 0, least_reached = 1;
-        report_.context.probe_ns = best_;
+        double least_reached = 1;
+        report_.context.probe_ns = usual_;
         for (auto& group : groups_) {
             for (Track& track : group) {
                 if (track.out) continue;
@@ -160,7 +162,6 @@ private:
                 unsettled += track.result.unsettled;
                 for (const Sample& sample : track.result.samples) {
                     drifted += sample.drifted, stalled += sample.stopped && !sample.drifted;
-                    worst = std::max({worst, sample.probe_before, sample.probe_after});
                     least_reached = std::min(least_reached, sample.reached);
                 }
                 if (track.result.about.oversubscribed()) most_processes = std::max(most_processes, track.result.about.processes());
@@ -171,7 +172,7 @@ private:
         const unsigned cores = report_.context.cores;
         if (most_processes) note("fewer cores than processes ({} on {}): they take turns, and the scheduler is measured too", most_processes, std::set<int>(cpus_.begin(), cpus_.end()).size());
         if (report_.context.load[0] > 0.5 * cores) note("load average {:.2f} on {} cores at the start: others are at work here, expect noise", report_.context.load[0], cores);
-        if (drifted) note("samples set aside because the cores drifted: {} (a cache line took {} there and back, at best {})", drifted, short_time(std::round(worst)), short_time(std::round(best_)));
+        if (drifted) note("samples set aside because the cores drifted: {} (a cache line took {:.0f} to {:.0f} ns there and back, mostly {:.0f})", drifted, lowest(probes_), highest(probes_), usual_);
         if (stalled) note("samples set aside because a core was taken away for over {:.0f} % of their time: {}", much_stalled * 100, stalled);
         if (unsettled) note("cases of which every sample was spoilt, shown all the same: {}", unsettled);
         if (least_reached < 0.99) note("the rate was not kept: {:.1f} % of the intended messages were sent in time; latency counts from the intention", least_reached * 100);
@@ -184,7 +185,8 @@ private:
     std::function<void(const std::string&)> progress_;
     std::vector<std::vector<Track>> groups_;
     std::minstd_rand random_{1};
-    double probed_ = 0, best_ = 0;
+    std::vector<double> probes_;
+    double probed_ = 0, usual_ = 0;
     Report report_;
 };
 
