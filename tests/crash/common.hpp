@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -133,14 +134,38 @@ inline void end_children() {
     }
 }
 
+// A supervisor holds a lock on its directory. One that was killed itself could not clean up: whoever
+// comes next does.
+inline void remove_left_directories() {
+    DIR* const dir = opendir("/dev/shm");
+    if (!dir) return;
+    while (const dirent* entry = readdir(dir)) {
+        if (std::strncmp(entry->d_name, "shmq-crash-", 11) != 0) continue;
+        const std::string path = std::string("/dev/shm/") + entry->d_name;
+        const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat s {};
+        // A minute: nobody's directory is so long without its lock.
+        if (fd >= 0 && fstat(fd, &s) == 0 && time(nullptr) - s.st_ctime > 60 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            entries_of(path, true);
+            rmdir(path.c_str());
+        }
+        if (fd >= 0) close(fd);
+    }
+    closedir(dir);
+}
+
 // Runs the test in a child with its own SHMQ_DIR. Whatever becomes of it, its children end and its
 // directory goes. A file that a successful test left is a failure.
 inline int supervised(const char* what, double limit_seconds, int (*test)()) {
+    signal(SIGPIPE, SIG_IGN);  // with nobody to read the report there is still to clean up
+    remove_left_directories();
     std::string directory = "/dev/shm/shmq-crash-XXXXXX";
     if (!mkdtemp(directory.data()) || chmod(directory.c_str(), 0755) != 0) {
         std::perror(directory.c_str());
         return 1;
     }
+    const int held = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    flock(held, LOCK_EX | LOCK_NB);
     setenv("SHMQ_DIR", directory.c_str(), 1);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     struct sigaction stop {};
@@ -181,6 +206,7 @@ inline int supervised(const char* what, double limit_seconds, int (*test)()) {
     }
     entries_of(directory, true);
     rmdir(directory.c_str());
+    close(held);
     std::printf("%s: %s in %.1f s\n", what, result ? "FAILED" : "passed", now() - begin);
     return result;
 }
