@@ -172,7 +172,6 @@ done
 
 # The hint for people, and only for them.
 works 'a ring to type into' shmq-create typed
-NEEDED=script
 check 'a terminal as stdin gets a hint' bash -c "printf '\004' | script -qec 'shmq-push typed' /dev/null | grep -q Ctrl-D"
 check 'but not under -q' bash -c "! printf '\004' | script -qec 'shmq-push -q typed' /dev/null | grep -q Ctrl-D"
 works 'a file as stdin gets none' shmq-push typed

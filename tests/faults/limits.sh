@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh" || exit 1
 
 umount_small() { mountpoint -q "$work/small" && umount "$work/small"; }
-trap 'umount_small; finish' EXIT
+trap 'code=$?; umount_small; (exit $code); finish' EXIT
 mkdir small
 check 'a file system of 1 MB can be mounted' mount -t tmpfs -o size=1m tmpfs small
 free() { df --output=avail -B1 small | tail -1; }

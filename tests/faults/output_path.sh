@@ -148,7 +148,7 @@ same 'says so, in one line' 'shmq-pop: stdout: No space left on device' "$(<"$er
 : >accepted
 check 'every message is still in the ring' accounted lines 0
 mkdir -p small
-trap 'mountpoint -q "$work/small" && umount "$work/small"; finish' EXIT
+trap 'code=$?; ! mountpoint -q "$work/small" || umount "$work/small"; (exit $code); finish' EXIT
 for size in 4 8 16 24 28 56; do
     mount -t tmpfs -o size=${size}k tmpfs small || failed 'a small file system can be mounted'
     for framing in lines u32 json; do

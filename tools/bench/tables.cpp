@@ -46,7 +46,9 @@ std::string ratio_cell(const Result* ours, const Result& result) {
     if (!ours || result.about.channel == ChannelKind::shmq) return "";
     const Ratio times = ratio(*ours, result);
     if (times.value == 0) return "-";
-    return fmt::format("{:.{}f}x{}", times.value, times.value < 9.95 ? 2 : times.value < 99.5 ? 1 : 0, times.conclusive() ? "" : "?");
+    const char* const doubt = times.conclusive() ? "" : "?";
+    if (times.value >= 9999.5) return std::string(">9999x") + doubt;
+    return fmt::format("{:.{}f}x{}", times.value, times.value < 9.95 ? 2 : times.value < 99.5 ? 1 : 0, doubt);
 }
 
 // Of a row whose last cells are empty.
@@ -81,14 +83,14 @@ std::string throughput_table(const Report& report) {
 
 std::string latency_table(const Report& report, Kind kind) {
     std::string text = folded((kind == Kind::round_trip ? "ROUND TRIP: " : "ONE WAY, in bursts: ") + shared_by(report.results, kind), 2);
-    text += fmt::format("{:<5} {:<4} {:<6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>13} {:>5} {:>8}\n", "SIZE", "TYPE", "VIA", "p50", "p90", "p99", "p99.9", "max", "p50 OF A RUN", "RUNS", "SHMQ IS");
+    text += fmt::format("{:<5} {:<4} {:<6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>13} {:>5} {:>7}\n", "SIZE", "TYPE", "VIA", "p50", "p90", "p99", "p99.9", "max", "p50 OF A RUN", "RUNS", "SHMQ IS");
     const Result* ours = nullptr;
     for (const Result& result : report.results) {
         if (result.about.kind != kind) continue;
         if (result.about.channel == ChannelKind::shmq) ours = &result;
         const Interval spread = result.spread(Metric::p50);
         const auto time = [&](Metric metric) { return short_time(result.value(metric)); };
-        text += without_trailing(fmt::format("{:<5} {:<4} {:<6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>13} {:>5} {:>8}\n", short_size(result.about.size), result.about.type(), name_of(result.about.channel), time(Metric::p50),
+        text += without_trailing(fmt::format("{:<5} {:<4} {:<6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>13} {:>5} {:>7}\n", short_size(result.about.size), result.about.type(), name_of(result.about.channel), time(Metric::p50),
                             time(Metric::p90), time(Metric::p99), time(Metric::p999), time(Metric::max), short_time(spread.low) + "-" + short_time(spread.high), runs_cell(result),
                             ratio_cell(ours, result)));
     }

@@ -284,7 +284,7 @@ Measured round_trip(const Case& about) {
             if (!in.receive([&](std::uint64_t got) { word = got; })) throw Failure(Exit::os, "the answer did not come");
             const std::uint64_t now = TickClock::now();
             if (number_of(word) != i) throw Failure(Exit::not_ring, fmt::format("answer {} arrived, expected {}", number_of(word), i));
-            if (intended >= window.begin) samples[n++] = now - intended;
+            if (now >= window.begin) samples[n++] = now - intended;
             if (now >= window.end) break;
         }
         taken[0] = n;
@@ -392,7 +392,7 @@ Measured one_way(const Case& about) {
         for (std::uint64_t n = 0; n < sides[about.producers + i].messages; ++n) {
             const Arrival& arrival = arrivals[i * most + n];
             const std::uint64_t sent = sent_at[producer_of(arrival.word) * room_each + number_of(arrival.word)];
-            if (sent < window.begin) continue;
+            if (arrival.tick < window.begin) continue;
             // Clocks of two cores may disagree by a few ticks.
             ns.push_back(arrival.tick > sent ? static_cast<std::uint64_t>(TickClock::ns(arrival.tick - sent) + 0.5) : 0);
         }
