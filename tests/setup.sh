@@ -32,19 +32,20 @@ install_packages() {  # PACKAGE...
     done
     [ -n "$missing" ] || return 0
     say "Installing:$missing"
-    # Some of them come with a service, which we do not want started.
-    policy=/usr/sbin/policy-rc.d
-    if [ -e $policy ]; then
-        policy=
-    else
-        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
-        as_root chmod 755 $policy
-    fi
-    result=0
-    # shellcheck disable=SC2086  # a list
-    apt install --no-install-recommends $missing || { apt update && apt install --no-install-recommends $missing; } || result=$?
-    [ -z "$policy" ] || as_root rm -f $policy
-    return $result
+    (
+        # Some of them come with a service, which we do not want started.
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e $policy ]; then
+            trap 'as_root rm -f $policy' EXIT
+            trap 'exit 130' INT
+            trap 'exit 143' TERM HUP
+            printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+            as_root chmod 755 $policy
+        fi
+        [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' | head -n 1)" ] || apt update
+        # shellcheck disable=SC2086  # a list
+        apt install --no-install-recommends $missing || { apt update && apt install --no-install-recommends $missing; }
+    )
 }
 
 build() {  # TESTS (ON or OFF), then targets (none: everything)

@@ -27,6 +27,7 @@ done
 
 SHMQ_DIR=$(mktemp -d /dev/shm/shmq-cli.XXXXXX) || exit 1
 export SHMQ_DIR
+own_rings=$SHMQ_DIR  # a test may look elsewhere
 work=$(mktemp -d "${TMPDIR:-/tmp}/shmq-cli.XXXXXX") || exit 1
 cd "$work" || exit 1
 out=$work/.out err=$work/.err status=0 checks=0 failed=0
@@ -51,7 +52,8 @@ finish() {
         wait $pids 2>/dev/null
     fi
     cd /
-    rm -rf "$SHMQ_DIR" "$work"
+    [ "$(type -t clean_up)" != function ] || clean_up
+    rm -rf "$own_rings" "$SHMQ_DIR" "$work"
     [ "$checks" -gt 0 ] || { echo "FAILED: nothing was checked"; code=1; }
     [ "$failed" -eq 0 ] || code=1
     echo "$checks checks, $failed failed"

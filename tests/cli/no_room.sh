@@ -8,10 +8,11 @@ fi
 NEEDED='mount unshare'
 . "$(dirname "$0")/lib.sh" || exit 1
 
+clean_up() { umount "$work/tiny" 2>/dev/null; }
 mkdir tiny
 check 'a file system of 1 MiB' mount -t tmpfs -o size=1m tiny "$work/tiny"
 [ "$failed" = 0 ] || exit 1
-SHMQ_DIR_OWN=$SHMQ_DIR SHMQ_DIR=$work/tiny
+SHMQ_DIR=$work/tiny
 
 refuses 71 'bytes' 'a ring of 4 MiB' shmq-create q
 needed=$(grep -oE '[0-9]+ bytes needed' "$err" | cut -d' ' -f1)
@@ -31,5 +32,3 @@ gives 'the ring that is there works on' "$(seq 1024)" shmq-pop -a small
 works 'also for pushing' bash -c 'seq 1024 | shmq-push -n small'
 works 'and goes' shmq-unlink small
 same 'leaving nothing' filler "$(ls -A tiny)"
-umount tiny
-SHMQ_DIR=$SHMQ_DIR_OWN

@@ -42,7 +42,7 @@ using shmq::detail::Lines;
 
 constexpr u64 capacity = 16, slot_size = 64;
 constexpr const char* ring_name = "r";
-constexpr double hang = 5;  // seconds: a survivor that needs longer hangs
+constexpr double hang = 60;  // seconds: a survivor that needs longer hangs, however busy the machine is
 
 struct Kind {
     bool one_producer, one_consumer, fixed;
@@ -759,7 +759,7 @@ bool look_at(const Scenario& scenario, const Kind& kind, bool early, Survey& sur
 bool kill_at(const Scenario& scenario, const Kind& kind, bool early, const Survey& survey, u64 i, bool asleep = false) {
     World world(kind);
     try {
-        alarm(60);
+        alarm(300);
         world.style = static_cast<int>(i % 2);
         const pid_t pid = arrive(world, scenario, early);
         world.label += (kind.fixed ? ", fixed, after " : ", after ") + std::to_string(i);
@@ -779,7 +779,7 @@ bool kill_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
 bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Survey& survey, u64 i) {
     World world(kind);
     try {
-        alarm(60);
+        alarm(300);
         world.style = static_cast<int>(i % 2);
         const pid_t pid = arrive(world, scenario, early);
         advance(pid, pages[0], i, scenario, world, &survey);
@@ -833,7 +833,7 @@ bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
 bool kill_twice(const Scenario& first, const Scenario& second, const Kind& kind, const Survey& survey1, u64 i, u64 j, Survey& survey2) {
     World world(kind);
     try {
-        alarm(60);
+        alarm(300);
         world.style = static_cast<int>((i + j) % 2);
         pid_t pid = arrive(world, first, false);
         advance(pid, pages[0], i, first, world, &survey1);

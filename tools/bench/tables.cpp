@@ -82,7 +82,8 @@ std::string throughput_table(const Report& report) {
 }
 
 std::string latency_table(const Report& report, Kind kind) {
-    std::string text = folded((kind == Kind::round_trip ? "ROUND TRIP: " : "ONE WAY, in bursts: ") + shared_by(report.results, kind), 2);
+    const bool paced = std::ranges::any_of(report.results, [](const Result& result) { return result.about.rate != 0; });
+    std::string text = folded((kind == Kind::round_trip ? "ROUND TRIP: " : paced ? "ONE WAY: " : "ONE WAY, in bursts: ") + shared_by(report.results, kind), 2);
     text += fmt::format("{:<5} {:<4} {:<6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>13} {:>5} {:>7}\n", "SIZE", "TYPE", "VIA", "p50", "p90", "p99", "p99.9", "max", "p50 OF A RUN", "RUNS", "SHMQ IS");
     const Result* ours = nullptr;
     for (const Result& result : report.results) {
