@@ -886,6 +886,32 @@ TEST_CASE("how the process stands to its ring is what its operations answer") {
     CHECK(p->push(payload(8 * 64), no_wait) == Outcome::forked);
 }
 
+TEST_CASE("an operation that did nothing leaves nothing announced") {
+    for (const auto& policy : policies) {
+        CAPTURE(policy.name);
+        PrivateRing r({.capacity = 2, .one_producer = policy.one_producer, .one_consumer = policy.one_consumer});
+        auto p = r.producer(0);
+        auto c = r.consumer(1);
+        const auto nothing = [&] { return r.ring.entries[0].claim_position == no_position && r.ring.entries[1].claim_position == no_position; };
+        const auto message = payload(8);
+        const std::vector<Bytes> span{message, message, message};
+        for (int round = 0; round < 3; ++round) {
+            CHECK(c->pop(no_wait).outcome() == Outcome::empty);
+            CHECK(c->pop(after(1ms)).outcome() == Outcome::timed_out);
+            CHECK(c->pop_batch(2, after(1ms)).outcome() == Outcome::timed_out);
+            CHECK(nothing());
+            CHECK(p->push(span, after(1ms)).count == 2);
+            CHECK(nothing());
+            CHECK(p->push(message, no_wait) == Outcome::full);
+            CHECK(p->push(message, after(1ms)) == Outcome::timed_out);
+            CHECK(p->claim_batch(2, 8, after(1ms)).outcome() == Outcome::timed_out);
+            CHECK(nothing());
+            for (int i = 0; i < 2; ++i) CHECK(c->pop(no_wait).release() == Outcome::ok);
+            CHECK(nothing());
+        }
+    }
+}
+
 TEST_CASE("counters count messages and bytes of each participant") {
     PrivateRing r({.capacity = 16});
     auto p = r.producer(0);
