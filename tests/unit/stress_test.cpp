@@ -2,6 +2,7 @@
 // Built twice: into the unit tests, and with the library's core under ThreadSanitizer.
 #include <doctest/doctest.h>
 
+#include <cstdio>
 #include <thread>
 
 #include "support.hpp"
@@ -92,7 +93,7 @@ private:
         fence(*core);
         std::vector<std::byte> buffer(4096);
         for (u32 number = 0; number < plan_.messages;) {
-            const auto said_ok = [&](Outcome outcome) { if (outcome != Outcome::ok) ++refused_; };
+            const auto said_ok = [&](Outcome outcome) { if (outcome != Outcome::ok) refuse("push", outcome); };
             switch (me < plan_.mortal_producers && next_random(seed) % 16 == 0 ? 4 + next_random(seed) % 4 : next_random(seed) % 4) {
                 case 0: {
                     const auto bytes = std::span(buffer).first(size_of(number));
@@ -104,7 +105,7 @@ private:
                 }
                 case 1: {
                     auto claim = core->claim(plan_.fixed ? 64 : size_of(number) + next_random(seed) % 100, patience());
-                    if (!claim) { ++refused_; break; }
+                    if (!claim) { refuse("claim", claim.outcome()); break; }
                     if (next_random(seed) % 8 == 0) break;  // dropped
                     const std::size_t used = size_of(number);
                     fill(claim.bytes().first(used), me, number);
@@ -124,7 +125,7 @@ private:
                 }
                 case 3: {
                     auto batch = core->claim_batch(1 + next_random(seed) % 8, plan_.fixed ? 64 : 100, patience());
-                    if (!batch) { ++refused_; break; }
+                    if (!batch) { refuse("claim_batch", batch.outcome()); break; }
                     const u32 first = number;
                     while (number < plan_.messages) {
                         const auto place = batch.next(size_of(number));
@@ -246,10 +247,25 @@ private:
             if (!core) fence(*(core = r_.consumer(me)));
             if (outcome == Outcome::ended) return;
             if (outcome != Outcome::ok) {
-                ++refused_;
+                refuse("pop", outcome);
                 return;
             }
         }
+    }
+
+    // The first refusal tells how things stood: a stall is over by the time anybody looks.
+    void refuse(const char* where, Outcome outcome) {
+        if (refused_++) return;
+        const auto at = [](const auto& value) { return static_cast<unsigned long long>(value.load()); };
+        const u64 f = r_.free_position(), h = r_.read_position(), w = r_.write_position() & ~end_bit;
+        std::fprintf(stderr, "%s: %s; free %llu read %llu write %llu%s\n", where, describe(outcome), f + 0ULL, h + 0ULL, w + 0ULL, r_.ring.ended() ? " ended" : "");
+        std::fprintf(stderr, "wait words: data %x room %x\n", r_.ring.lines->data_wait.value.load(), r_.ring.lines->room_wait.value.load());
+        for (u64 p = f; p < w && p < f + r_.ring.slots; ++p)
+            if (const u64 word = r_.ring.word(p); r_.ring.age(word, p) >= 0 || p == h)
+                std::fprintf(stderr, "  %llu: state %llu attempt %llu age %lld length %llu\n", p + 0ULL, word_state(word) + 0ULL, word_attempt(word) + 0ULL, r_.ring.age(word, p) / 65536LL, r_.ring.length_at(p) + 0ULL);
+        for (u32 i = 0; i < 64; ++i)
+            if (const Entry& e = r_.ring.entries[i]; e.role)
+                std::fprintf(stderr, "  entry %u role %u %s: %llu + %llu\n", i, e.role.load(), r_.peers.alive(i) ? "alive" : "dead", at(e.claim_position), at(e.claim_slots));
     }
 
     // Noted before it can be seen: what is delivered and was not meant to be is a forgery.
