@@ -35,6 +35,7 @@ _shmq_value() {
         *-bench:--save | *-bench:--baseline) _filedir json ;;
         *-bench:-[sN] | *-bench:--sizes | *-bench:--slots | *-bench:--producers | *-bench:--consumers | *-bench:--batch) ;;
         *-bench:--duration | *-bench:--runs | *-bench:--cpus | *-bench:--rate | *-bench:--max-regress | *-bench:--fail-if) ;;
+        *-unlink:--idle) ;;
         *-create:-T | *-create:--type) _shmq_words 'spsc mpsc spmc mpmc' ;;
         *-create:--overflow) _shmq_words 'block' ;;
         *-create:-m | *-create:--mode) _shmq_words '600 640 644 660 666' ;;
@@ -64,7 +65,7 @@ _shmq() {
                 shmq-push) own='-F --framing -z --nul -w --whole -J --json -d --data -c --count -n --no-wait -t --timeout -e --end --wait-ring --waiting --skip-oversize' ;;
                 shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --wait-ring --waiting' ;;
                 shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings' ;;
-                shmq-unlink) own='-f --force --all --dry-run' ;;
+                shmq-unlink) own='-f --force --all --stale --idle --watch --dry-run' ;;
                 shmq-bench) own='-s --sizes -T --type --producers --consumers --batch -N --slots --duration --runs --cpus --rate --waiting --against -J --json --save --baseline --max-regress --fail-if --plot' ;;
             esac
             _shmq_words "$own $common"

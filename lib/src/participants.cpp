@@ -18,11 +18,6 @@
 namespace shmq::detail {
 namespace {
 
-struct ForkLock {
-    ForkLock() { lock_forks(); }
-    ~ForkLock() { unlock_forks(); }
-};
-
 u64 now_ns() noexcept {
     timespec t{};
     clock_gettime(CLOCK_REALTIME, &t);

@@ -326,15 +326,7 @@ bool locked_by_reader(int fd, u64 byte, u64 count) noexcept {
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
 }
 
-}  // namespace detail
-
-using namespace detail;
-
-namespace {
-
-// Marks the ring removed and takes its name away. `forced`: somebody may be attached. False if the
-// name means another file by now.
-bool remove_file(const SegmentFile& file, bool forced) {
+bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(const Ring&)>& wanted) {
     // Whoever removes holds the removal byte; whoever is attached holds its entry's.
     const int fd = file.fd.get();
     if (!try_lock(file, lock_removal))
@@ -349,6 +341,7 @@ bool remove_file(const SegmentFile& file, bool forced) {
     }
     if (id_of(now) != id_of(file.stat)) return false;
     const Mapping mapping(file, Access::attach);
+    if (wanted && !wanted(mapping.ring())) return false;
     // The name first: whoever may not take it away must not have told anybody that the ring is removed.
     // Killed in between: the attached notice that the name is gone.
     if (unlink(file.path.c_str()) != 0 && errno != ENOENT) {
@@ -363,6 +356,12 @@ bool remove_file(const SegmentFile& file, bool forced) {
     }
     return true;
 }
+
+}  // namespace detail
+
+using namespace detail;
+
+namespace {
 
 bool marked_removed(const SegmentFile& file) {
     const Mapping mapping(file, Access::look);

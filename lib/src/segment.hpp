@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <functional>
+
 #include <shmq/shmq.hpp>
 
 #include "sigbus.hpp"
@@ -86,5 +88,14 @@ void unlock(int fd, u64 byte, u64 count = 1) noexcept;
 bool locked(int fd, u64 byte, u64 count = 1) noexcept;
 // Why try_lock() may fail though nobody is attached: who may only read the file can lock it for reading.
 bool locked_by_reader(int fd, u64 byte, u64 count = 1) noexcept;
+
+// Takes the ring's name away, then marks it removed and tells whoever waits in it. Throws in_use while
+// somebody is attached, unless forced. Not forced, it holds the lock of every entry meanwhile: nobody
+// can attach, and `wanted`, asked about the ring then, has the last word. False, and nothing done: the
+// name means another file by now, or it is not wanted.
+bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(const Ring&)>& wanted = {});
+
+// Whole messages that are committed and not yet consumed, between two positions.
+u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept;
 
 }  // namespace shmq::detail

@@ -23,5 +23,10 @@ void release_guard(Guarded* guarded) noexcept;
 // Held while a lock-bearing descriptor is open: fork() waits, so that no child gets a copy of it.
 void lock_forks();
 void unlock_forks() noexcept;
+struct ForkLock {
+    ForkLock() { lock_forks(); }
+    ~ForkLock() { unlock_forks(); }
+    ForkLock(const ForkLock&) = delete;
+};
 
 }  // namespace shmq::detail

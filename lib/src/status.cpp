@@ -9,11 +9,8 @@
 
 namespace shmq {
 
-using namespace detail;
+namespace detail {
 
-namespace {
-
-// Whole messages that are committed and not yet consumed.
 u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept {
     if (to - from > ring.slots) return 0;
     u64 count = 0;
@@ -27,7 +24,9 @@ u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept {
     return count;
 }
 
-}  // namespace
+}  // namespace detail
+
+using namespace detail;
 
 Status stat(std::string_view name) {
     const SegmentFile file = open_segment(name, Access::look);

@@ -32,12 +32,6 @@ later shmq-stat --until empty -t 1 q
 later shmq-stat --limits
 for column in CPID LPID CTIME ATIME RECORD WAIT; do later shmq-stat -o "$column" q; done
 
-later shmq-unlink --stale
-later shmq-unlink --stale --idle 1
-later shmq-unlink --idle 1 q
-later shmq-unlink --watch q
-later shmq-unlink --watch --stale
-
 # A duplex ring's sides are names that no ring has yet.
 for tool in push pop stat unlink; do later "shmq-$tool" q/a; done
 

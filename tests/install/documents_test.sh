@@ -51,6 +51,6 @@ for name in $(names 'enum class Outcome' "$ring") $(names 'enum class Errc' "$he
     check "libshmq(3) explains $name" grep -qE "^\.It Li .*\b$name\b" "$SHMQ_SOURCE/man/libshmq.3"
 done
 for name in $(sed -n '/^struct Options/,/^};/p; /^struct AttachOptions/,/^};/p' "$header" | sed -nE 's,//.*,,; s/^ .* ([a-z_]+) = .*/\1/p') \
-    $(sed -n '/^class /,/^};/p' "$header" | sed '/^private:/,/^};/d; /^protected:/,/^private:/d' | grep -vE '~|operator|what\(' | sed -nE '/^private:|^protected:/d; s/^    [^(]* ([a-z_]+)\(.*/\1/p' | sort -u) create remove stat list directory path_of install_sigbus_handler; do
+    $(sed -n '/^class /,/^};/p' "$header" | sed '/^private:/,/^};/d; /^protected:/,/^private:/d' | grep -vE '~|operator|what\(' | sed -nE '/^private:|^protected:/d; s/^    [^(]* ([a-z_]+)\(.*/\1/p' | sort -u) create remove stat list sweep directory path_of install_sigbus_handler; do
     check "libshmq(3) names $name" grep -qwF "$name" "$SHMQ_SOURCE/man/libshmq.3"
 done

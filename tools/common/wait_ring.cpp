@@ -11,8 +11,9 @@
 
 using namespace std::chrono_literals;
 
-Arrivals::Arrivals() : fd_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
-    if (fd_ >= 0 && inotify_add_watch(fd_, shmq::directory().c_str(), IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0) close(std::exchange(fd_, -1));
+Arrivals::Arrivals(Of what) : fd_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), longest_(what == Of::everything ? 10s : 1s) {
+    const std::uint32_t events = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | (what == Of::everything ? IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM : 0);
+    if (fd_ >= 0 && inotify_add_watch(fd_, shmq::directory().c_str(), events) < 0) close(std::exchange(fd_, -1));
 }
 
 Arrivals::~Arrivals() {
@@ -24,7 +25,7 @@ bool Arrivals::wait(shmq::Deadline deadline) {
     if (signals::caught()) throw Stopped();
     const auto now = shmq::Clock::now();
     if (now >= deadline) return false;
-    const std::chrono::nanoseconds longest = fd_ >= 0 ? 1s : 100ms;
+    const std::chrono::nanoseconds longest = fd_ >= 0 ? std::chrono::nanoseconds(longest_) : 100ms;
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(std::min<std::chrono::nanoseconds>(longest, deadline - now));
     pollfd one{fd_, POLLIN, 0};
     poll(&one, 1, static_cast<int>(wait.count()));

@@ -6,10 +6,13 @@
 
 #include "common/cli.hpp"
 
-// Tells when a file appeared in the directory of the rings. False at the deadline; throws Stopped.
+// Tells when a file appeared in the directory of the rings, or, for `everything`, when one was removed
+// or let go by a participant, killed ones included: it is their last reference to the file that tells.
+// wait() answers true also from time to time, and false at the deadline; throws Stopped.
 class Arrivals {
 public:
-    Arrivals();
+    enum class Of { rings, everything };
+    explicit Arrivals(Of what = Of::rings);
     ~Arrivals();
     Arrivals(const Arrivals&) = delete;
     Arrivals& operator=(const Arrivals&) = delete;
@@ -17,6 +20,7 @@ public:
 
 private:
     int fd_;
+    std::chrono::seconds longest_;
 };
 
 template <class Open>

@@ -136,6 +136,35 @@ struct Status {
 // Looks through a read-only mapping, takes no lock and disturbs nobody.
 Status stat(std::string_view name);
 
+// Removes rings that nobody uses any more. Never one that a live process is attached to, which the
+// kernel's locks tell, and never one that was made anew under the same name meanwhile.
+struct SweepOptions {
+    std::chrono::nanoseconds idle = std::chrono::seconds(60);  // only what was unused for so long
+    bool with_messages = false;                                // also what still holds messages
+    bool dry_run = false;                                      // judge, and change nothing
+    std::vector<std::string> names = {};                       // these; else all in directory()
+};
+enum class Fate {
+    removed,         // with dry_run: would be
+    in_use,          // a live process is attached, or another one is removing it
+    holds_messages,
+    used_lately,
+    gone,            // somebody else removed or replaced it meanwhile
+    failed,          // could not be looked at or not be removed: `error`
+};
+struct Swept {
+    std::string name;
+    Fate fate;
+    std::chrono::nanoseconds unused;  // for how long, as far as the ring tells
+    std::string why;                  // in words
+    Errc error;                       // of Fate::failed
+};
+// What became of each ring, in the order of the names. The last use of a ring is the latest of its
+// creation and of what its participants noted as they came, worked and left. One that was killed could
+// not note that it left: then the sweep notes in the ring when it first saw it unused, and a later one
+// counts from there.
+std::vector<Swept> sweep(const SweepOptions& options = {});
+
 // Installs, once a process, a SIGBUS handler limited to this library's mappings: a ring truncated under
 // us answers `corrupt` instead of killing the process. Any other fault goes to the handler before it.
 void install_sigbus_handler();

@@ -112,6 +112,9 @@ struct alignas(line_bytes) Events {
     std::atomic<u64> producers_ended_badly;   // died, or left with an error, and their entry is reused
     std::atomic<u64> consumers_ended_badly;
     std::atomic<u64> last_detach_ns, last_detach_pid;
+    // A sweep's note, for a ring whose last participant was killed and so left no time: when it was
+    // first seen unused, and how many had been attached then. Void once more have been.
+    std::atomic<u64> unused_since_ns, unused_since_attached;
 };
 
 struct Lines {

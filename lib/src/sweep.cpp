@@ -1,0 +1,130 @@
+// Removing what nobody uses any more. A ring is judged twice: by a look that disturbs nobody, and again
+// under the locks that keep everybody from attaching, just before its name is taken away.
+#include <algorithm>
+
+#include "segment.hpp"
+
+namespace shmq {
+
+using namespace detail;
+
+namespace {
+
+u64 now_ns() noexcept {
+    using namespace std::chrono;
+    return static_cast<u64>(duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count());
+}
+
+u64 attached_ever(const Ring& ring) noexcept {
+    const Events& events = ring.lines->events;
+    return events.producers_attached.load(std::memory_order_acquire) + events.consumers_attached.load(std::memory_order_acquire);
+}
+
+struct Use {
+    u64 last_ns = 0;          // the last sign of it
+    bool end_unknown = false; // somebody was killed after that, and no sweep has noted when that was seen
+};
+
+Use use_of(const Ring& ring, const Header& header) noexcept {
+    const Events& events = ring.lines->events;
+    Use use{std::max(header.created_ns, events.last_detach_ns.load(std::memory_order_acquire))};
+    const u32 used = std::min(events.entries_used.load(std::memory_order_acquire), ring.participants);
+    for (u32 i = 0; i < used; ++i) {
+        const Entry& entry = ring.entries[i];
+        use.last_ns = std::max({use.last_ns, entry.attached_ns.load(std::memory_order_relaxed), entry.active_ns.load(std::memory_order_relaxed)});
+        use.end_unknown |= entry.role.load(std::memory_order_acquire) != role_none;
+    }
+    if (use.end_unknown && events.unused_since_attached.load(std::memory_order_acquire) == attached_ever(ring)) {
+        use.last_ns = std::max(use.last_ns, events.unused_since_ns.load(std::memory_order_relaxed));
+        use.end_unknown = false;
+    }
+    return use;
+}
+
+bool holds_messages(const Ring& ring) noexcept {
+    const u64 from = ring.lines->free_position.value.load(std::memory_order_acquire);
+    const u64 to = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
+    return to - from > ring.slots || count_messages(ring, from, to) > 0;  // what cannot be counted may hold some
+}
+
+std::string for_people(u64 ns) {
+    const u64 ms = ns / 1'000'000, seconds = ms / 1000;
+    return seconds < 10 ? std::to_string(ms) + " ms" : std::to_string(seconds) + " s";
+}
+
+// What is to become of a ring that nobody is attached to.
+void judge(const Ring& ring, const Header& header, const SweepOptions& options, Swept& swept) {
+    const auto say = [&](Fate fate, std::string why) { swept.fate = fate, swept.why = std::move(why); };
+    const Use use = use_of(ring, header);
+    const u64 now = now_ns(), unused = use.end_unknown || now < use.last_ns ? 0 : now - use.last_ns;
+    swept.unused = std::chrono::nanoseconds(unused);
+    if (ring.lines->events.state.load(std::memory_order_acquire) == state_removed) return say(Fate::removed, "was removed, but for its name");
+    if (!options.with_messages && holds_messages(ring)) return say(Fate::holds_messages, "holds messages");
+    if (swept.unused >= options.idle) return say(Fate::removed, "unused for " + for_people(unused));
+    say(Fate::used_lately, use.end_unknown ? "its last user was killed, and no sweep saw it unused before" : "unused for " + for_people(unused) + " only");
+}
+
+// The count is stored last, and is that of before anybody was seen to be dead: one who attached since
+// makes the note void.
+void note_unused(const Ring& ring, u64 attached) noexcept {
+    Events& events = ring.lines->events;
+    events.unused_since_ns.store(now_ns(), std::memory_order_relaxed);
+    events.unused_since_attached.store(attached, std::memory_order_release);
+}
+
+void sweep_one(const SweepOptions& options, Swept& swept) {
+    const auto in_use = [](const SegmentFile& file) { return locked(file.fd.get(), lock_entries, max_participants); };
+    FileId id;
+    bool unnoted = false;
+    {
+        const SegmentFile file = open_segment(swept.name, Access::look);
+        id = id_of(file.stat);
+        const Mapping mapping(file, Access::look);
+        if (in_use(file)) {
+            swept.fate = Fate::in_use, swept.why = "in use";
+            return;
+        }
+        judge(mapping.ring(), file.header, options, swept);
+        unnoted = swept.fate == Fate::used_lately && use_of(mapping.ring(), file.header).end_unknown;
+        if (mapping.patched()) throw Error(Errc::corrupt, swept.name + ": corrupt ring: truncated while it was looked at");
+    }
+    if (options.dry_run || (swept.fate != Fate::removed && !unnoted)) return;
+
+    const ForkLock guard;  // no child may inherit the locks
+    const SegmentFile file = open_segment(swept.name, Access::attach);
+    if (id_of(file.stat) != id) throw Error(Errc::removed, swept.name + ": replaced meanwhile");
+    if (unnoted) {
+        const Mapping mapping(file, Access::attach);
+        const u64 attached = attached_ever(mapping.ring());
+        if (!in_use(file)) note_unused(mapping.ring(), attached);
+        return;
+    }
+    const bool removed = remove_file(file, false, [&](const Ring& ring) {
+        judge(ring, file.header, options, swept);
+        return swept.fate == Fate::removed;
+    });
+    if (!removed && swept.fate == Fate::removed) throw Error(Errc::removed, swept.name + ": replaced meanwhile");
+}
+
+}  // namespace
+
+std::vector<Swept> sweep(const SweepOptions& options) {
+    std::vector<Swept> result;
+    const bool all = options.names.empty();
+    for (const std::string& name : all ? list() : options.names) {
+        Swept swept{name, Fate::failed, {}, {}, {}};
+        try {
+            sweep_one(options, swept);
+        } catch (const Error& error) {
+            using enum Errc;
+            const bool gone = error.code() == removed || (error.code() == no_such_ring && all);
+            swept = {name, gone ? Fate::gone : error.code() == in_use ? Fate::in_use : Fate::failed, {}, error.what(), error.code()};
+            const std::string prefix = (name.starts_with('/') ? name.substr(1) : name) + ": ";
+            if (swept.why.starts_with(prefix)) swept.why.erase(0, prefix.size());
+        }
+        result.push_back(std::move(swept));
+    }
+    return result;
+}
+
+}  // namespace shmq
