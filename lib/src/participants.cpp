@@ -13,6 +13,7 @@
 #include <cstring>
 #include <thread>
 
+#include "cursor.hpp"
 #include "waiter.hpp"
 
 namespace shmq::detail {
@@ -58,6 +59,8 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         }
         mapping_.emplace(file, Access::attach);
         const Ring& ring = mapping_->ring();
+        if (options.from == From::newest && !ring.broadcast)
+            throw Error(Errc::bad_option, file.name + ": its consumers share what there is and cannot begin with the newest message (that is for broadcast rings)");
         const bool single = role == role_producer ? ring.one_producer : ring.one_consumer;
         const u64 single_byte = role == role_producer ? lock_one_producer : lock_one_consumer;
         if (single && !try_lock(file, single_byte)) {
@@ -88,6 +91,11 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
     }
 
     const Ring& ring = mapping_->ring();
+    std::unique_ptr<std::byte[]> copy;
+    if (ring.overwrite && role == role_consumer) {
+        copy.reset(new (std::nothrow) std::byte[ring.prefix + ring.max_message]);
+        if (!copy) throw Error(Errc::no_room, name_ + ": no memory for a message of " + std::to_string(ring.max_message) + " bytes", ENOMEM);
+    }
     Entry& entry = ring.entries[entry_];
     Events& events = ring.lines->events;
     // Whoever had this entry before and still has a role died. It is recorded before the entry is
@@ -106,6 +114,8 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
     note(entry.pushed_before, entry.pushed), note(entry.popped_before, entry.popped);
     note(entry.pushed_bytes_before, entry.pushed_bytes), note(entry.popped_bytes_before, entry.popped_bytes);
     note(entry.redelivered_before, entry.redelivered), note(entry.abandoned_before, entry.abandoned), note(entry.lost_before, entry.lost);
+    // Where it will begin at the earliest; below, it would hold back producers for nothing.
+    if (ring.broadcast) entry.reading_position.store(ring.lines->free_position.value.load(std::memory_order_acquire), std::memory_order_relaxed);
     raise_to(events.entries_used, entry_ + 1);  // before any announcement: repairers look no further
     if (fences) {
         for (WaitWord* word : {&ring.lines->data_wait, &ring.lines->room_wait}) word->value.fetch_or(wait_attention, std::memory_order_seq_cst);
@@ -115,7 +125,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
 
     const Waiting waiting = options.waiting.value_or(default_waiting);
     if (role == role_producer) producer_.emplace(ring, *this, entry_, waiting);
-    else consumer_.emplace(ring, *this, entry_, waiting);
+    else consumer_.emplace(ring, *this, entry_, waiting, options.from, std::move(copy));
     if (fences) core().alert().fetch_or(alert_fence, std::memory_order_relaxed);
     mapping_->tell(&core().alert());
 }
@@ -138,6 +148,7 @@ Attachment::~Attachment() {
         badly.fetch_add(1, std::memory_order_acq_rel);
     }
     entry.role.store(role_none, std::memory_order_release);
+    if (ring.broadcast && !ring.overwrite && role_ == role_consumer) leave_broadcast(ring, *this, entry.reading_position.load(std::memory_order_relaxed));
     // Who waits for the last producer to leave, or for what a consumer held, looks again.
     wake_all(ring.lines->data_wait);
     wake_all(ring.lines->room_wait);

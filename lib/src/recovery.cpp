@@ -29,42 +29,49 @@ u64 unclaimed_until(const Ring& ring, Peers& peers, u32 me, Role role, u64 from,
 
 }  // namespace
 
+bool claimed_by_living(const Ring& ring, Peers& peers, u32 me, u64 from, u64 to) noexcept { return unclaimed_until(ring, peers, me, role_producer, from, to) != to; }
+
+Repair repair_hole(const Ring& ring, Peers& peers, u32 me, u64 position, u64& abandoned) noexcept {
+    std::array<u64, 512> words;
+    words[0] = ring.word(position).load(std::memory_order_acquire);  // first the word,
+    // then the position (O3: pairs with P3), then, in unclaimed_until, the registers.
+    const u64 w = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
+    if (ring.age(words[0], position) >= 0 || w <= position || w - position > ring.slots) return Repair::done;  // it moved
+    const u64 end = std::min(w, position + words.size());
+    u64 stretch = position + 1;
+    for (; stretch < end; ++stretch) {
+        words[stretch - position] = ring.word(stretch).load(std::memory_order_acquire);
+        if (ring.age(words[stretch - position], stretch) >= 0) break;
+    }
+    // The words above were read after w; what they are about was taken before, since they lie below w.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const u64 until = unclaimed_until(ring, peers, me, role_producer, position, stretch);
+    if (until == position) return Repair::held;
+    for (u64 p = position; p < until; ++p) {
+        u64 expected = words[p - position];
+        if (!ring.word(p).compare_exchange_strong(expected, ring.lap_tag(p) | word_abandoned, std::memory_order_acq_rel, std::memory_order_relaxed)) break;
+        ++abandoned;
+    }
+    return Repair::done;
+}
+
 Repair repair_at_read_position(const Ring& ring, Peers& peers, u32 me, u64& abandoned) noexcept {
     auto& read_position = ring.lines->read_position.value;
     u64 h = read_position.load(std::memory_order_acquire);
-    std::array<u64, 512> words;
-    words[0] = ring.word(h).load(std::memory_order_acquire);  // first the word,
-    if (ring.ready(words[0], h)) return Repair::nothing;
-    // then the position (O3: pairs with P3), then, in unclaimed_until, the registers.
+    const u64 word = ring.word(h).load(std::memory_order_acquire);
+    if (ring.ready(word, h)) return Repair::nothing;
     const u64 w = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
     if (w == h) return Repair::nothing;
     if (h > w || w - h > ring.slots) return read_position.load(std::memory_order_acquire) == h ? Repair::corrupt : Repair::done;
 
-    const auto age = ring.age(words[0], h);
-    if (age > 0 || (age == 0 && word_state(words[0]) != word_abandoned))  // h was stale, or nonsense
-        return read_position.load(std::memory_order_acquire) == h && ring.word(h).load(std::memory_order_acquire) == words[0] ? Repair::corrupt : Repair::done;
-
-    if (age < 0) {
-        const u64 end = std::min(w, h + words.size());
-        u64 stretch = h + 1;
-        for (; stretch < end; ++stretch) {
-            words[stretch - h] = ring.word(stretch).load(std::memory_order_acquire);
-            if (ring.age(words[stretch - h], stretch) >= 0) break;
-        }
-        // The words above were read after w; what they are about was taken before, since they lie below w.
-        std::atomic_thread_fence(std::memory_order_acquire);
-        const u64 until = unclaimed_until(ring, peers, me, role_producer, h, stretch);
-        if (until == h) return Repair::held;
-        for (u64 p = h; p < until; ++p) {
-            u64 expected = words[p - h];
-            if (!ring.word(p).compare_exchange_strong(expected, ring.lap_tag(p) | word_abandoned, std::memory_order_acq_rel, std::memory_order_relaxed)) break;
-            ++abandoned;
-        }
-    }
+    const auto age = ring.age(word, h);
+    if (age > 0 || (age == 0 && word_state(word) != word_abandoned))  // h was stale, or nonsense
+        return read_position.load(std::memory_order_acquire) == h && ring.word(h).load(std::memory_order_acquire) == word ? Repair::corrupt : Repair::done;
+    if (age < 0 && repair_hole(ring, peers, me, h, abandoned) == Repair::held) return Repair::held;
     // Step over what is abandoned. A CAS also for a single consumer: a producer without room does the same.
     while (h < w) {
-        const u64 word = ring.word(h).load(std::memory_order_acquire);
-        if (ring.age(word, h) != 0 || word_state(word) != word_abandoned) break;
+        const u64 now = ring.word(h).load(std::memory_order_acquire);
+        if (ring.age(now, h) != 0 || word_state(now) != word_abandoned) break;
         if (!read_position.compare_exchange_strong(h, h + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return Repair::done;
         ++h;
     }

@@ -29,6 +29,13 @@ enum class Repair {
 // `abandoned` counts those this call abandoned. Consumers do it, and producers that find no room.
 Repair repair_at_read_position(const Ring& ring, Peers& peers, u32 me, u64& abandoned) noexcept;
 
+// The same for the slots alone, from a hole that was found at `position`: those that no live producer's
+// register covers. held: the first one is covered.
+Repair repair_hole(const Ring& ring, Peers& peers, u32 me, u64 position, u64& abandoned) noexcept;
+
+// Does a live producer hold anything in [from, to)?
+bool claimed_by_living(const Ring& ring, Peers& peers, u32 me, u64 from, u64 to) noexcept;
+
 // In [free_position, read_position): a message that was claimed and whose consumer is gone. Done with
 // slots == 0 means that something moved meanwhile; look again.
 struct Orphan {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cursor.hpp"
 #include "recovery.hpp"
 #include "waiter.hpp"
 
@@ -55,6 +56,8 @@ Ring make_ring(const Geometry& geometry, std::byte* lines, std::byte* entries, s
     ring.one_producer = geometry.one_producer;
     ring.one_consumer = geometry.one_consumer;
     ring.timestamps = geometry.timestamps;
+    ring.broadcast = geometry.broadcast;
+    ring.overwrite = geometry.overwrite;
     ring.prefix = ring.fixed ? 0 : static_cast<u32>(message_header_bytes + (ring.timestamps ? message_time_bytes : 0));
     return ring;
 }
@@ -81,7 +84,9 @@ Outcome Core::fallen() noexcept {
 
 // ---- producer -----------------------------------------------------------------------------------
 
-ProducerCore::ProducerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept : Core(ring, peers, entry, waiting) {
+ProducerCore::ProducerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept
+    : Core(ring, peers, entry, waiting), special_(ring.timestamps || (ring.overwrite && !ring.fixed)) {
+    if (ring.overwrite) alert_.fetch_or(alert_retire, std::memory_order_relaxed);
     next_ = ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
     messages_ = me_->pushed.load(std::memory_order_relaxed);
     bytes_ = me_->pushed_bytes.load(std::memory_order_relaxed);
@@ -100,14 +105,19 @@ Outcome ProducerCore::look_for_room(u64 n, bool thorough) noexcept {
     for (int tries = 0; tries < many_tries; ++tries) {
         const u64 t = ring_.lines->write_position.value.load(std::memory_order_acquire);
         if (t & end_bit) return Outcome::ended;
-        const u64 f = ring_.lines->free_position.value.load(std::memory_order_acquire);  // O2: pairs with P2
+        const u64 f = ring_.broadcast ? released_by_all(ring_, *peers_, t + n > ring_.capacity ? t + n - ring_.capacity : 0)
+                                      : ring_.lines->free_position.value.load(std::memory_order_acquire);  // O2: pairs with P2
         if (static_cast<std::int64_t>(t - f) < 0) continue;  // t is stale: others pushed and consumed past it
-        if (t - f > ring_.capacity) break;
+        if (t - f > ring_.capacity) {
+            if (ring_.broadcast) return Outcome::full;  // somebody is joining at a place that is gone, and will notice
+            break;
+        }
         if (ring_.one_producer) next_ = t;
         if (t + n - f <= ring_.capacity) {
             limit_ = f + ring_.capacity;
             return Outcome::ok;
         }
+        if (ring_.broadcast) return Outcome::full;  // consumers move their own positions, and repair at them
         advance_free(ring_);
         if (ring_.lines->free_position.value.load(std::memory_order_acquire) != f) continue;
         u64 abandoned = 0;
@@ -122,6 +132,7 @@ Outcome ProducerCore::look_for_room(u64 n, bool thorough) noexcept {
 }
 
 Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
+    if (ring_.overwrite) return take_overwriting(n, deadline);
     withdraw();  // an attempt that failed may have left its announcement
     const auto look = [&](bool thorough) noexcept {
         for (;;) {
@@ -140,7 +151,11 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
     };
     const auto quick = [&]() noexcept {
         if (limit_ == 0) return false;  // never looked, or told to stop
-        limit_ = seen_free() + ring_.capacity;
+        if (ring_.broadcast) {
+            if (look_for_room(n, false) != Outcome::ok) return false;
+        } else {
+            limit_ = seen_free() + ring_.capacity;
+        }
         if (take(n)) return true;
         withdraw();  // never sleep with a register that covers what somebody else has taken
         return false;
@@ -162,7 +177,7 @@ void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
         Ring::fetch_ahead<1>(at, message.size());
         if (!message.empty()) [[likely]] std::memcpy(at + ring.prefix, message.data(), message.size());
         if (!ring.fixed) put_header(at, message.size(), sequence++);
-        if (ring.timestamps) stamp(p, at);
+        if (special_) stamp(p, at);
         bytes += message.size();
         p += ring.fixed ? 1 : ring.slots_for(message.size());
     }
@@ -178,6 +193,11 @@ void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
 
 Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) noexcept {
     std::size_t pushed = 0;
+    if (ring_.overwrite) {  // there a claim is one message: losses are counted in claims
+        for (; pushed < messages.size(); ++pushed)
+            if (const Outcome outcome = push(messages[pushed], deadline); outcome != Outcome::ok) return {outcome, pushed};
+        return {Outcome::ok, pushed};
+    }
     while (pushed < messages.size()) {
         if (!fits(messages[pushed].size())) return {refuse_length(), pushed};
         // Claim what certainly fits now; where not even one does, the first waits for its room alone.
@@ -211,9 +231,11 @@ Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) no
 ClaimBatch ProducerCore::claim_batch(std::size_t count, std::size_t size, Deadline deadline) noexcept {
     if (!fits(size)) return ClaimBatch(refuse_length());
     if (count == 0) return ClaimBatch(Outcome::too_long);
-    const u64 each = slots_for(size), most = ring_.fixed ? ring_.slots - 1 : ring_.capacity / each;
+    const u64 each = slots_for(size), most = ring_.overwrite ? 1 : ring_.fixed ? ring_.slots - 1 : ring_.capacity / each;
     u64 n = each * std::min<u64>(count, std::max<u64>(most, 1));
-    if (!take(n)) {
+    if (ring_.overwrite) {
+        if (const Outcome outcome = take_overwriting(n, deadline); outcome != Outcome::ok) return ClaimBatch(outcome);
+    } else if (!take(n)) {
         withdraw();
         const u64 at = look_for_room(each, false) == Outcome::ok ? ring_.lines->write_position.value.load(std::memory_order_relaxed) : limit_;
         n = std::min<u64>(n, at < limit_ ? (limit_ - at) / each * each : 0);
@@ -239,6 +261,7 @@ Outcome ProducerCore::commit_batch(u64 begin, u64 used_end, u64 claimed_end, u64
 }
 
 void ProducerCore::abandon_batch(u64 begin, u64 claimed_end) noexcept {
+    retire_to_ = 0;  // nothing came, so nothing goes
     drop_tail(begin, 0, claimed_end - begin);
     withdraw();
     wake();
@@ -246,6 +269,7 @@ void ProducerCore::abandon_batch(u64 begin, u64 claimed_end) noexcept {
 
 void ProducerCore::abandon(u64 position, std::size_t claimed) noexcept {
     const u64 n = slots_for(claimed);
+    retire_to_ = 0;
     drop_tail(position, 0, n);
     withdraw();
     wake();
@@ -268,6 +292,8 @@ Outcome ProducerCore::end() noexcept {
 }
 
 void ProducerCore::stamp(u64 position, std::byte* at) noexcept {
+    if (ring_.overwrite && !ring_.fixed) std::memcpy(at + offsetof(MessageHeader, sequence), &ordinal_, sizeof ordinal_);
+    if (!ring_.timestamps) return;
     const u64 now = wall_clock_ns();
     if (ring_.fixed) ring_.times[position & ring_.mask].store(now, std::memory_order_relaxed);
     else std::memcpy(at + message_header_bytes, &now, sizeof now);
@@ -279,6 +305,7 @@ Outcome ProducerCore::wake_slowly() noexcept {
         limit_ = 0;
         return fallen();
     }
+    if (alert & alert_retire) retire();
     // Removed meanwhile: what was committed can still be drained; the next push is told.
     if (wake_after_commit(ring_.lines->data_wait, alert & alert_fence) && peers_->standing() != Standing::attached) limit_ = 0;
     return Outcome::ok;
@@ -286,10 +313,12 @@ Outcome ProducerCore::wake_slowly() noexcept {
 
 // ---- consumer -----------------------------------------------------------------------------------
 
-ConsumerCore::ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept : Core(ring, peers, entry, waiting) {
+ConsumerCore::ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting, From from, std::unique_ptr<std::byte[]> copy) noexcept
+    : Core(ring, peers, entry, waiting), cursors_(ring.broadcast || ring.overwrite), copy_(std::move(copy)) {
     next_ = ring_.lines->read_position.value.load(std::memory_order_acquire);
     messages_ = me_->popped.load(std::memory_order_relaxed);
     bytes_ = me_->popped_bytes.load(std::memory_order_relaxed);
+    if (cursors_) join(from);
 }
 
 // A look at the registers asks the kernel about live owners. One who polls in a loop would do nothing
@@ -407,6 +436,7 @@ Outcome ConsumerCore::look(bool thorough) noexcept {
 }
 
 Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
+    if (cursors_) return read_at_cursor(deadline);
     withdraw();  // an attempt that failed may have left its announcement
     const auto look = [&](bool thorough) noexcept {
         const Outcome outcome = this->look(thorough);
@@ -439,6 +469,7 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
 
 Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
     if (most == 0) return Batch(Outcome::empty);
+    if (cursors_) return batch_at_cursor(most, deadline);
     if (!fast_) {
         if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
         return Batch(this, position_, held_slots_, 1, size_, word_);
@@ -496,6 +527,7 @@ void ConsumerCore::commit_out_of_order(u64 position) noexcept {
 }
 
 Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t messages, u64 bytes) noexcept {
+    if (cursors_) return release_at_cursor(position, slots, messages - released_, bytes - released_bytes_);
     auto& free_position = ring_.lines->free_position.value;
     // Where some were released singly, others may move free_position meanwhile: only words will do.
     if (!released_ && free_position.load(std::memory_order_acquire) == position) {
@@ -520,6 +552,7 @@ Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t message
 // What was released singly may be freed by anybody and its room be used again, so its length is
 // believed only if it is not freed after.
 u64 ConsumerCore::first_held_slowly(u64 p, u64 end) const noexcept {
+    if (cursors_) return std::min(std::max(p, next_), end);
     // Differences, not values: a forged position may lie where the numbers come round.
     while (static_cast<std::int64_t>(end - p) > 0) {
         const bool held = ring_.ready(ring_.word(p).load(std::memory_order_acquire), p);
@@ -538,7 +571,14 @@ u64 ConsumerCore::first_held_slowly(u64 p, u64 end) const noexcept {
     return end;
 }
 
-void ConsumerCore::release_in_batch(u64 position, u64 size) noexcept {
+void ConsumerCore::release_in_batch(u64 position, u64 size, u64 slots) noexcept {
+    if (cursors_) {
+        if (!own_cursor() || position != next_) return;  // not before all in front of it
+        ++released_, released_bytes_ += size;
+        release_at_cursor(position, slots, 1, size);
+        lost_ = 0;  // counted
+        return;
+    }
     auto& word = ring_.word(position);
     word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
     ++released_, released_bytes_ += size;
@@ -547,6 +587,7 @@ void ConsumerCore::release_in_batch(u64 position, u64 size) noexcept {
 
 // Whatever was not committed stays READY without a register: the walk for orphans finds it.
 void ConsumerCore::hand_back() noexcept {
+    if (cursors_) return;  // nothing was taken
     withdraw();
     fast_ = false;  // our own next look begins with it
     advance_free(ring_);
@@ -571,29 +612,31 @@ Outcome ConsumerCore::wake_slowly() noexcept {
 std::uint64_t Message::time_ns() const noexcept {
     if (!core_ || !core_->ring().timestamps) return 0;
     const auto& ring = core_->ring();
-    if (ring.fixed) return ring.times[position_ & ring.mask].load(std::memory_order_relaxed);
+    if (ring.fixed) return ring.overwrite ? core_->copied_time_ : ring.times[position_ & ring.mask].load(std::memory_order_relaxed);
     std::uint64_t time;
-    std::memcpy(&time, ring.slot(position_) + detail::message_header_bytes, sizeof time);
+    std::memcpy(&time, data_ - detail::message_time_bytes, sizeof time);
     return time;
 }
 
 std::uint64_t Message::sequence() const noexcept {
     if (!core_ || core_->ring().fixed) return position_;
     detail::MessageHeader header;
-    std::memcpy(&header, core_->ring().slot(position_), sizeof header);
+    std::memcpy(&header, data_ - core_->ring().prefix, sizeof header);
     return header.sequence;
 }
 
 std::uint32_t Message::producer() const noexcept {
     if (!core_ || core_->ring().fixed) return 0;
     detail::MessageHeader header;
-    std::memcpy(&header, core_->ring().slot(position_), sizeof header);
+    std::memcpy(&header, data_ - core_->ring().prefix, sizeof header);
     return header.producer;
 }
 
+std::uint64_t Message::lost() const noexcept { return core_ ? core_->lost_ : 0; }
+
 Bytes Batch::array() const noexcept {
     if (!core_ || !core_->ring().fixed) return {};
-    return {core_->ring().slot(position_), slots_ * core_->ring().slot_size};
+    return {core_->ring().overwrite ? core_->held_data() : core_->ring().slot(position_), slots_ * core_->ring().slot_size};
 }
 
 Outcome Batch::release() noexcept {

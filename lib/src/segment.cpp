@@ -44,7 +44,7 @@ u64 prefix_of(const Header& header) noexcept {
 // Where everything lies, from what the user asked for. `page` is the file system's: 2 MiB on hugetlbfs.
 void lay_out(Header& header, u64 page) noexcept {
     const bool fixed = header.incompatible & feature_fixed;
-    header.slots = std::bit_ceil(header.capacity);
+    header.slots = std::bit_ceil(header.capacity + (header.incompatible & feature_overwrite ? spare_slots(header.capacity) : 0));
     if (!fixed) {
         // The mirror needs whole pages; slot_size is a power of two times something odd.
         while (header.slots * header.slot_size % page) header.slots *= 2;
@@ -67,7 +67,8 @@ void lay_out(Header& header, u64 page) noexcept {
 Geometry geometry_of(const Header& header) noexcept {
     return {header.capacity, header.slots, header.slot_size, header.max_message, header.participants,
             (header.incompatible & feature_fixed) != 0, (header.incompatible & feature_one_producer) != 0,
-            (header.incompatible & feature_one_consumer) != 0, (header.incompatible & feature_timestamps) != 0};
+            (header.incompatible & feature_one_consumer) != 0, (header.incompatible & feature_timestamps) != 0,
+            (header.incompatible & feature_broadcast) != 0, (header.incompatible & feature_overwrite) != 0};
 }
 
 Header header_for(const Options& options) {
@@ -83,6 +84,8 @@ Header header_for(const Options& options) {
     header.byte_order = byte_order_mark;
     header.version = format_version;
     if (options.fixed) header.incompatible |= feature_fixed;
+    if (options.broadcast) header.incompatible |= feature_broadcast;
+    if (options.overwrite) header.incompatible |= feature_overwrite;
     if (options.timestamps) header.incompatible |= feature_timestamps;
     if (options.producers == one) header.incompatible |= feature_one_producer;
     if (options.consumers == one) header.incompatible |= feature_one_consumer;
@@ -186,7 +189,7 @@ void check(const SegmentFile& file, std::string_view record) {
     const bool fixed = h.incompatible & feature_fixed;
     if (h.capacity < 1 || h.slots > max_slots || h.capacity > h.slots || !std::has_single_bit(h.slots) || h.slot_size < 1 || h.slot_size > max_slot_size ||
         (!fixed && (h.slot_size < min_slot_size || h.slot_size % 8)) || h.participants < 1 || h.participants > max_participants ||
-        h.waiting > static_cast<u32>(Waiting::spin) || (fixed ? h.max_message != h.slot_size : h.max_message > std::min<u64>(h.capacity * h.slot_size - prefix_of(h), ~u32{0})))
+        (h.incompatible & feature_overwrite && h.slots - h.capacity < spare_slots(h.capacity)) || h.waiting > static_cast<u32>(Waiting::spin) || (fixed ? h.max_message != h.slot_size : h.max_message > std::min<u64>(h.capacity * h.slot_size - prefix_of(h), ~u32{0})))
         throw corrupt("impossible geometry");
     const auto within = [&](u64 offset, u64 bytes, u64 alignment) { return offset % alignment == 0 && offset >= 4096 && offset <= size && bytes <= size - offset; };
     const u64 page = page_of(file.fd.get());

@@ -40,7 +40,7 @@ Status stat(std::string_view name) {
     s.path = file.path;
     s.record = file.record;
     s.fixed = ring.fixed;
-    s.timestamps = ring.timestamps;
+    s.timestamps = ring.timestamps, s.broadcast = ring.broadcast, s.overwrite = ring.overwrite;
     s.producers = ring.one_producer ? one : many;
     s.consumers = ring.one_consumer ? one : many;
     s.waiting = static_cast<Waiting>(h.waiting);
@@ -68,6 +68,7 @@ Status stat(std::string_view name) {
         p.abandoned = of(entry.abandoned) - of(entry.abandoned_before), p.lost = of(entry.lost) - of(entry.lost_before);
         const u64 claim = entry.claim_position.load(std::memory_order_acquire);
         if (claim != no_position) p.holds_position = claim, p.holds_slots = of(entry.claim_slots);
+        if (ring.broadcast && p.role == role_consumer) p.reading_position = of(entry.reading_position);
         s.pushed += of(entry.pushed), s.popped += of(entry.popped);
         s.redelivered += of(entry.redelivered), s.abandoned += of(entry.abandoned), s.lost += of(entry.lost);
         s.active_ns = std::max(s.active_ns, p.active_ns);
@@ -84,7 +85,7 @@ Status stat(std::string_view name) {
     const u64 w = lines.write_position.value.load(std::memory_order_acquire);
     s.write_position = w & ~end_bit;
     s.used = ring.pending();
-    s.messages = count_messages(ring, s.free_position, s.write_position);
+    s.messages = count_messages(ring, ring.oldest(), s.write_position);
     s.state = lines.events.state.load(std::memory_order_acquire) == state_removed ? RingState::removed : w & end_bit ? RingState::ended : RingState::open;
     if (mapping.patched()) throw Error(Errc::corrupt, file.name + ": corrupt ring: truncated while it was looked at");
     return s;

@@ -15,7 +15,11 @@ struct Viewer::State {
     u64 next = 0;
 
     const Ring& ring() const noexcept { return mapping.ring(); }
-    u64 oldest() const noexcept { return ring().lines->free_position.value.load(std::memory_order_acquire); }
+    // What is freed may be overwritten; in an overwrite ring, also what is a whole ring behind.
+    u64 oldest() const noexcept {
+        const u64 oldest = ring().oldest(), to = end();
+        return ring().overwrite && to > ring().slots ? std::max(oldest, to - ring().slots) : oldest;
+    }
     u64 end() const noexcept { return ring().lines->write_position.value.load(std::memory_order_acquire) & ~end_bit; }
 
     void require_whole() const {

@@ -67,7 +67,8 @@ Outcome Waiter::give_up() const noexcept {
 }
 
 u32 Waiter::prepare(WaitWord& word) const noexcept {
-    const u32 value = word.value.fetch_or(wait_sleeping, std::memory_order_seq_cst) | wait_sleeping;
+    const u32 flag = wake_ == Wake::one ? wait_sleeping : wait_watching;
+    const u32 value = word.value.fetch_or(flag, std::memory_order_seq_cst) | flag;
     // O6: pairs with P6, the look at the flag after every commit.
     if (core_.alert_.load(std::memory_order_relaxed) & alert_fence || syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0)
         std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -84,7 +85,7 @@ bool Waiter::sleep(WaitWord& word, u32 value) const noexcept {
     const auto ns = until.tv_nsec + wait.count();
     until.tv_sec += ns / 1'000'000'000;
     until.tv_nsec = ns % 1'000'000'000;
-    return futex(word.value, FUTEX_WAIT_BITSET, value, &until, bit_sleeper) == 0;
+    return futex(word.value, FUTEX_WAIT_BITSET, value, &until, wake_ == Wake::one ? bit_sleeper : bit_watcher) == 0;
 }
 
 // The CPUs that are there, not those this process may use: the other side may be pinned elsewhere.

@@ -34,6 +34,9 @@ inline void pause_briefly() noexcept {
 #endif
 }
 
+// Who is to be woken with us: one of those who sleep as we do is enough, or each must see for itself.
+enum class Wake { one, all };
+
 // Waits until look() answers something other than `pending`.
 //   poll()         may it be worth looking? Reads one line that the other side writes, and no other.
 //   quick()        does what was waited for if it can be done at once; true: done.
@@ -41,7 +44,7 @@ inline void pause_briefly() noexcept {
 //   word()         where to sleep; it may change with what is waited for.
 class Waiter {
 public:
-    Waiter(Core& core, Deadline deadline, Outcome pending) noexcept : core_(core), deadline_(deadline), pending_(pending) {}
+    Waiter(Core& core, Deadline deadline, Outcome pending, Wake wake = Wake::one) noexcept : core_(core), deadline_(deadline), pending_(pending), wake_(wake) {}
 
     template <class Poll, class Quick, class Look, class Word>
     Outcome wait(Poll poll, Quick quick, Look look, Word word) noexcept {
@@ -51,7 +54,7 @@ public:
         for (bool woken = false;;) {
             WaitWord& at = word();
             if (const Outcome outcome = give_up(); outcome != Outcome::ok) {
-                if (woken) pass_on(at, [] { return true; });  // the wake was for somebody who stays
+                if (woken && wake_ == Wake::one) pass_on(at, [] { return true; });  // the wake was for somebody who stays
                 return outcome;
             }
             const u32 value = prepare(at);
@@ -119,6 +122,7 @@ private:
     Core& core_;
     Deadline deadline_;
     Outcome pending_;
+    Wake wake_;
     bool woken_ = false;
 };
 

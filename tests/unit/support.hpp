@@ -82,6 +82,7 @@ struct Shape {
     u64 max_message = 0;  // 0: as create() does
     u32 participants = 16;
     u64 start = 0;  // every position begins here, the words as they would be after that many slots
+    bool broadcast = false, overwrite = false;
 };
 
 // Keeps something that must neither be committed nor given back: its owner is dead.
@@ -98,7 +99,7 @@ public:
     explicit PrivateRing(const Shape& shape = {}) {
         const u64 page = static_cast<u64>(sysconf(_SC_PAGESIZE));
         const auto up = [&](u64 n) { return (n + page - 1) / page * page; };
-        u64 slots = std::bit_ceil(shape.capacity);
+        u64 slots = std::bit_ceil(shape.capacity + (shape.overwrite ? spare_slots(shape.capacity) : 0));
         if (!shape.fixed)
             while (slots * shape.slot_size % page) slots *= 2;
         const u64 entries_at = up(sizeof(Lines)), words_at = entries_at + up(shape.participants * sizeof(Entry));
@@ -113,7 +114,7 @@ public:
         const u64 prefix = shape.fixed ? 0 : message_header_bytes + (shape.timestamps ? message_time_bytes : 0);
         const u64 longest = shape.fixed ? shape.slot_size : shape.capacity * shape.slot_size - prefix;
         ring = make_ring({shape.capacity, slots, shape.slot_size, shape.max_message ? shape.max_message : longest, shape.participants, shape.fixed,
-                          shape.one_producer, shape.one_consumer, shape.timestamps},
+                          shape.one_producer, shape.one_consumer, shape.timestamps, shape.broadcast, shape.overwrite},
                          base_, base_ + entries_at, base_ + words_at, base_ + times_at, base_ + data_at);
         clear_entries(ring);
         if (shape.start) {
@@ -129,9 +130,10 @@ public:
         attach(entry, role_producer);
         return std::make_unique<ProducerCore>(ring, peers, entry, waiting);
     }
-    std::unique_ptr<ConsumerCore> consumer(u32 entry) {
+    std::unique_ptr<ConsumerCore> consumer(u32 entry, From from = From::oldest) {
         attach(entry, role_consumer);
-        return std::make_unique<ConsumerCore>(ring, peers, entry, waiting);
+        auto copy = ring.overwrite ? std::make_unique<std::byte[]>(ring.prefix + ring.max_message) : nullptr;
+        return std::make_unique<ConsumerCore>(ring, peers, entry, waiting, from, std::move(copy));
     }
     void attach(u32 entry, Role role) {
         peers.live(entry);

@@ -84,6 +84,8 @@ struct Options {
     bool fixed = false;               // every message is exactly slot_size bytes and takes one slot
     std::uint64_t max_message = 0;    // refuse longer ones; 0: whatever fits into the ring
     Sides producers = many, consumers = many;
+    bool broadcast = false;           // every consumer gets every message; the slowest live one holds producers back
+    bool overwrite = false;           // a producer never waits: the oldest message goes, and whoever misses it is told
     bool timestamps = false;
     Waiting waiting = Waiting::adaptive;  // what participants do that do not say otherwise
     std::uint32_t participants = 256;     // at once; the dead do not count
@@ -109,6 +111,7 @@ struct Participant {
     std::uint64_t start_time, attached_ns, active_ns;
     std::uint64_t messages, bytes, redelivered, abandoned, lost;
     std::uint64_t holds_position, holds_slots;   // what it has claimed; holds_slots 0: nothing
+    std::uint64_t reading_position;              // of a consumer in a broadcast ring: the next one
 };
 
 enum class RingState { open, ended, removed };
@@ -116,7 +119,7 @@ enum class RingState { open, ended, removed };
 struct Status {
     std::string name, path, record;
     RingState state;
-    bool fixed, timestamps;
+    bool fixed, timestamps, broadcast, overwrite;
     Sides producers, consumers;
     Waiting waiting;
     std::uint64_t slots, physical_slots, slot_size, max_message, segment_bytes;
@@ -176,6 +179,7 @@ struct AttachOptions {
     std::optional<std::uint64_t> expect_slots = {};  // Errc::other_geometry where the ring differs
     std::optional<std::uint64_t> expect_slot_size = {};
     std::optional<bool> expect_fixed = {};
+    From from = From::oldest;                        // newest: a consumer of a broadcast ring begins with the newest message
 };
 
 namespace detail {
@@ -195,7 +199,7 @@ public:
     std::uint64_t max_message() const noexcept { return core().ring().max_message; }
     bool fixed() const noexcept { return core().ring().fixed; }
     std::string_view record() const noexcept;                                   // layout text
-    std::uint64_t pending() const noexcept { return core().ring().pending(); }  // slots not yet consumed
+    std::uint64_t pending() const noexcept { return core().pending(); }  // slots not yet consumed (broadcast: by this consumer)
     std::uint64_t available() const noexcept { return capacity() - pending(); } // slots free
     bool empty() const noexcept { return pending() == 0; }
     bool full() const noexcept { return available() == 0; }
@@ -251,6 +255,8 @@ public:
     explicit Consumer(std::string_view name, const AttachOptions& options = {});
 
     // A message where it lies. release() commits it; dropped, it is handed back and delivered again.
+    // Overwrite rings: a copy, since its place may be written again at any moment; and where many consumers
+    // compete for it, it is consumed at once.
     // False at empty (no_wait), timed_out, ended (and all of it consumed), removed (and drained), ...
     Message pop(Deadline deadline = forever) noexcept { return core().pop(deadline); }
     Message try_pop() noexcept { return core().pop(no_wait); }

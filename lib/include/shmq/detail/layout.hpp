@@ -39,14 +39,13 @@ inline constexpr u32 byte_order_mark = 0x01020304;
 // compatible, it may look but not attach; compatible, it may ignore it.
 enum Incompatible : u64 {
     feature_fixed = 1,         // every message is one slot, without a message header
-    feature_broadcast = 2,     // every consumer gets every message
-    feature_overwrite = 4,     // a producer never waits, the oldest message goes
+    feature_broadcast = 2,     // every consumer gets every message, at its own reading_position
+    feature_overwrite = 4,     // a producer never waits, the oldest message goes; positions have ordinals
     feature_timestamps = 8,    // 8 more bytes in the message header, or the parallel array
     feature_one_producer = 16, // write_position is moved by a plain store
     feature_one_consumer = 32, // read_position is moved by a plain store
 };
-// Broadcast and overwrite have their bits, but this program cannot do them yet: it must not attach.
-inline constexpr u64 known_incompatible = feature_fixed | feature_timestamps | feature_one_producer | feature_one_consumer;
+inline constexpr u64 known_incompatible = feature_fixed | feature_broadcast | feature_overwrite | feature_timestamps | feature_one_producer | feature_one_consumer;
 enum Compatible : u64 {
     feature_record = 1,       // a record layout text follows the header
     feature_ephemeral = 2,    // goes with its last participant
@@ -61,7 +60,7 @@ struct Header {
     u64 incompatible, read_only_compatible, compatible;
     u64 total_bytes;     // the file's size
     u64 capacity;        // slots the user asked for: what a producer may fill
-    u64 slots;           // slots there are: a power of two, at least the capacity
+    u64 slots;           // slots there are: a power of two, at least the capacity (overwrite: and the spare ones)
     u64 slot_size;       // bytes from one slot to the next
     u64 max_message;     // payload bytes of the longest message accepted
     u64 lines_offset, entries_offset, words_offset, times_offset, data_offset;
@@ -87,9 +86,13 @@ static_assert(offsetof(Header, total_bytes) == 40 && offsetof(Header, participan
 inline constexpr u64 end_bit = u64{1} << 63;
 inline constexpr u64 no_position = ~u64{0};
 
+// In overwrite rings an ordinal stands beside write_position and read_position: how many messages were
+// claimed below it. Both are moved together, by one CAS of 16 bytes, so that a loss is counted exactly.
 struct alignas(line_bytes) Position {
     std::atomic<u64> value;
+    std::atomic<u64> ordinal;
 };
+static_assert(offsetof(Position, ordinal) == 8);
 
 // One futex. Low bits are flags, the rest a count that changes with every wake.
 struct alignas(line_bytes) WaitWord {
@@ -160,7 +163,7 @@ struct MessageHeader {
     u32 length;    // payload bytes
     u16 flags;     // none yet
     u16 producer;  // its entry
-    u64 sequence;  // that entry's own count: a gap is a loss, or a claim that was dropped
+    u64 sequence;  // that entry's own count; in overwrite rings the message's ordinal in the ring
 };
 inline constexpr std::size_t message_header_bytes = 16;
 inline constexpr std::size_t message_time_bytes = 8;  // after it, in rings with timestamps
@@ -184,6 +187,9 @@ inline constexpr u64 lock_removal = u64{1} << 62;
 inline constexpr u64 lock_one_producer = lock_removal + 1;
 inline constexpr u64 lock_one_consumer = lock_removal + 2;
 inline constexpr u64 lock_entries = lock_removal + 65536;
+
+// What an overwrite ring has beyond its capacity: a message is written there before the oldest one goes.
+constexpr u64 spare_slots(u64 capacity) { return capacity > 7 ? capacity : 7; }
 
 inline constexpr u64 min_slot_size = 32;  // of a variable ring: the longest header and some payload
 inline constexpr u64 max_slots = u64{1} << 40;

@@ -17,6 +17,9 @@
 // One that finishes out of order writes DONE, and whoever comes by moves free_position over it.
 // A single side stores its position instead of a CAS, and differs in nothing else.
 //
+// Broadcast rings have a reading position for each consumer and overwrite rings never wait: cursor.cpp
+// tells how, and why that is right. Producers claim and commit there as everywhere.
+//
 // Memory orders, in pairs (the label at the store names its partner and the other way round):
 //
 //   P1/O1  word READY (release)        / a reader's load of the word (acquire): payload before word
@@ -29,6 +32,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -56,6 +60,8 @@ enum class Outcome : std::uint8_t {
 };
 const char* describe(Outcome outcome) noexcept;
 
+enum class From : std::uint8_t { oldest, newest };  // where a consumer of a broadcast ring begins
+
 enum class Waiting : std::uint8_t { adaptive, block, spin };  // spin briefly then sleep; sleep; spin
 
 struct [[nodiscard]] Pushed {
@@ -82,6 +88,7 @@ enum Alert : u32 {
     alert_broken = 1,  // a fault under this mapping was patched over: whatever was done since is void
     alert_forked = 2,  // this is the child; the mapping is a dummy
     alert_fence = 4,   // this process could not register for membarrier and must fence itself
+    alert_retire = 8,  // always set in overwrite rings: after a commit the oldest message goes
 };
 
 // What the ring must ask about others: who is alive, and is the ring still there.
@@ -107,7 +114,7 @@ struct Ring {
     u32 size_shift = 0;    // slot_size == 1 << size_shift, or 0 where it is no power of two
     u32 prefix = 0;        // bytes before the payload: 0 (fixed), 16, 24
     u32 participants = 0;
-    bool fixed = false, one_producer = false, one_consumer = false, timestamps = false;
+    bool fixed = false, one_producer = false, one_consumer = false, timestamps = false, broadcast = false, overwrite = false;
 
     u64 lap_tag(u64 position) const noexcept { return ((position >> lap_shift) + 1) << 16; }
     std::atomic<u64>& word(u64 position) const noexcept { return words[position & mask]; }
@@ -147,9 +154,16 @@ struct Ring {
     }
     bool bounded(u64 length) const noexcept { return length <= max_message; }
 
-    u64 pending() const noexcept {
-        const u64 used = (lines->write_position.value.load(std::memory_order_acquire) & ~end_bit) -
-                         lines->free_position.value.load(std::memory_order_acquire);
+    // Where the oldest message lies that somebody may still get.
+    u64 oldest() const noexcept {
+        const u64 f = lines->free_position.value.load(std::memory_order_acquire);
+        if (!overwrite || broadcast) return f;
+        const u64 h = lines->read_position.value.load(std::memory_order_acquire);
+        return h > f ? h : f;
+    }
+    u64 pending() const noexcept { return pending_from(oldest()); }
+    u64 pending_from(u64 from) const noexcept {
+        const u64 used = (lines->write_position.value.load(std::memory_order_acquire) & ~end_bit) - from;
         return static_cast<std::int64_t>(used) < 0 ? 0 : used < capacity ? used : capacity;
     }
     bool ended() const noexcept { return lines->write_position.value.load(std::memory_order_acquire) & end_bit; }
@@ -158,7 +172,7 @@ struct Ring {
 struct Geometry {
     u64 capacity, slots, slot_size, max_message;
     u32 participants;
-    bool fixed, one_producer, one_consumer, timestamps;
+    bool fixed, one_producer, one_consumer, timestamps, broadcast = false, overwrite = false;
 };
 // The view of freshly zeroed or checked memory; the caller owns the arithmetic of offsets.
 Ring make_ring(const Geometry& geometry, std::byte* lines, std::byte* entries, std::byte* words, std::byte* times, std::byte* data) noexcept;
@@ -172,6 +186,7 @@ public:
     Core(const Core&) = delete;
     Core& operator=(const Core&) = delete;
 
+    u64 pending() const noexcept { return ring_.pending(); }
     const Ring& ring() const noexcept { return ring_; }
     u32 entry() const noexcept { return entry_; }
     Waiting waiting() const noexcept { return waiting_; }
@@ -279,7 +294,7 @@ public:
         if (this != &other) {
             hand_back();
             core_ = std::exchange(other.core_, nullptr), data_ = other.data_, size_ = other.size_, position_ = other.position_;
-            word_ = other.word_, slots_ = other.slots_, in_batch_ = other.in_batch_, outcome_ = other.outcome_;
+            word_ = other.word_, slots_ = other.slots_, held_ = other.held_, outcome_ = other.outcome_;
         }
         return *this;
     }
@@ -290,8 +305,9 @@ public:
     std::uint64_t position() const noexcept { return position_; }  // unique and increasing; fixed: consecutive
     bool redelivered() const noexcept { return detail::word_attempt(word_) != 0; }
     std::uint64_t time_ns() const noexcept;    // of the push, since 1970; 0: no timestamps
-    std::uint64_t sequence() const noexcept;   // the producer's own count (variable rings; else position)
+    std::uint64_t sequence() const noexcept;   // the producer's own count (variable rings; else position; overwrite: the ring's)
     std::uint32_t producer() const noexcept;   // the producer's entry (variable rings; else 0)
+    std::uint64_t lost() const noexcept;       // overwrite rings: messages that went unseen right before this one
     // Commits: the message is consumed. corrupt, forked: it could not be, and is delivered again.
     Outcome release() noexcept;
     void hand_back() noexcept;  // as the destructor does
@@ -299,19 +315,21 @@ public:
 private:
     friend class detail::ConsumerCore;
     friend class Batch;
+    enum class Held : std::uint8_t { claimed, at_cursor, in_batch };
     explicit Message(Outcome outcome) noexcept : outcome_(outcome) {}
-    Message(detail::ConsumerCore* core, const std::byte* data, std::size_t size, std::uint64_t position, std::uint64_t word, std::uint64_t slots, bool in_batch) noexcept
-        : core_(core), data_(data), size_(size), position_(position), word_(word), slots_(slots), in_batch_(in_batch), outcome_(Outcome::ok) {}
+    Message(detail::ConsumerCore* core, const std::byte* data, std::size_t size, std::uint64_t position, std::uint64_t word, std::uint64_t slots, Held held) noexcept
+        : core_(core), data_(data), size_(size), position_(position), word_(word), slots_(slots), held_(held), outcome_(Outcome::ok) {}
     detail::ConsumerCore* core_ = nullptr;
     const std::byte* data_ = nullptr;
     std::size_t size_ = 0;
     std::uint64_t position_ = 0, word_ = 0, slots_ = 0;
-    bool in_batch_ = false;
+    Held held_ = Held::claimed;
     Outcome outcome_ = Outcome::ok;
 };
 
 // Consecutive messages under one claim. Iterate once or often; release() commits them all, or
-// release each message; what is not released when the batch goes is handed back.
+// release each message; what is not released when the batch goes is handed back. In a broadcast ring
+// release them in order: one counts when all before it are released.
 class [[nodiscard]] Batch {
 public:
     class iterator {
@@ -406,7 +424,7 @@ public:
         if (!fits(size) || (slots = slots_for(size)) > room) [[unlikely]] return {};
         std::byte* const at = ring_.slot(position);
         if (!ring_.fixed) put_header(at, size, messages_ + sequence);
-        if (ring_.timestamps) [[unlikely]] stamp(position, at);
+        if (special_) [[unlikely]] stamp(position, at);
         return {at + ring_.prefix, size};
     }
     Outcome commit_batch(u64 begin, u64 used_end, u64 claimed_end, u64 messages, u64 bytes) noexcept;
@@ -420,7 +438,7 @@ private:
 
     // Takes n slots at position_ if there certainly is room. limit_ is as far as this producer knows
     // that it may write: free_position as last seen + capacity, or 0 when it must not (ended, removed,
-    // forked). A set end bit makes t larger than any limit.
+    // forked) or may not so simply (overwrite). A set end bit makes t larger than any limit.
     bool take(u64 n) noexcept {
         if (ring_.one_producer) {
             const u64 t = next_;
@@ -443,6 +461,9 @@ private:
         }
     }
     Outcome take_slowly(u64 n, Deadline deadline) noexcept;
+    Outcome take_overwriting(u64 n, Deadline deadline) noexcept;
+    u64 clear_place(u64 t, u64 n) noexcept;
+    void retire() noexcept;
     Outcome look_for_room(u64 n, bool thorough) noexcept;
     void put_batch(std::span<const Bytes> messages) noexcept;
     void drop_tail(u64 position, u64 used, u64 claimed) noexcept;
@@ -455,14 +476,14 @@ private:
             put_header(at, size, sequence);
             me_->pushed_bytes.store(bytes_ += size, std::memory_order_relaxed);
         }
-        if (ring_.timestamps) [[unlikely]] stamp(position, at);
+        if (special_) [[unlikely]] stamp(position, at);
         me_->pushed.store(messages_, std::memory_order_relaxed);
     }
     void put_header(std::byte* at, u64 size, u64 sequence) const noexcept {
         const MessageHeader header{static_cast<u32>(size), 0, static_cast<u16>(entry_), sequence};
         std::memcpy(at, &header, sizeof header);
     }
-    void stamp(u64 position, std::byte* at) noexcept;
+    void stamp(u64 position, std::byte* at) noexcept;  // the time, the ordinal: what not every ring has
 
     Outcome publish(u64 position) noexcept {
         ring_.word(position).store(ring_.lap_tag(position) | word_ready, std::memory_order_release);  // COMMIT. P1: pairs with O1
@@ -481,17 +502,23 @@ private:
     u64 next_ = 0;      // one producer: write_position
     u64 limit_ = 0;
     u64 messages_ = 0, bytes_ = 0;
+    bool special_;      // stamp() has something to do
+    u64 ordinal_ = 0, retire_to_ = 0, clear_until_ = 0;  // overwrite: of the claim; free_position after it; as limit_
+    Deadline inspected_{};                               // and when the ring's name was last looked at
 };
 
 class ConsumerCore : public Core {
 public:
-    ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept;
+    // `copy`: overwrite rings need room for the longest message and its header.
+    ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting, From from = From::oldest, std::unique_ptr<std::byte[]> copy = {}) noexcept;
 
+    u64 pending() const noexcept { return ring_.broadcast ? ring_.pending_from(next_) : ring_.pending(); }
     Message pop(Deadline deadline) noexcept {
         if (!read()) [[unlikely]] {
             if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Message(outcome);
+            if (cursors_) return Message(this, held_data(), size_, position_, word_, held_slots_, Message::Held::at_cursor);
         }
-        return Message(this, ring_.slot(position_) + ring_.prefix, size_, position_, word_, held_slots_, false);
+        return Message(this, ring_.slot(position_) + ring_.prefix, size_, position_, word_, held_slots_, Message::Held::claimed);
     }
     Batch pop_batch(std::size_t most, Deadline deadline) noexcept;
     Copied pop(std::span<std::byte> buffer, Deadline deadline) noexcept;
@@ -502,7 +529,8 @@ public:
         return done();
     }
     Outcome release_batch(u64 position, u64 slots, std::size_t messages, u64 bytes) noexcept;
-    void release_in_batch(u64 position, u64 size) noexcept;
+    void release_in_batch(u64 position, u64 size, u64 slots) noexcept;
+    Outcome release_at_cursor(u64 position, u64 slots, u64 messages, u64 bytes) noexcept;
     // Of a batch, the first message at or behind p that was not released singly.
     u64 first_held(u64 p, u64 end) const noexcept { return released_ ? first_held_slowly(p, end) : p; }
     u64 first_held_slowly(u64 p, u64 end) const noexcept;
@@ -512,6 +540,7 @@ private:
     friend class shmq::Batch;
     friend class shmq::Message;
 
+    const std::byte* held_data() const noexcept { return (copy_ ? copy_.get() : ring_.slot(position_)) + ring_.prefix; }
     // Takes the oldest message if it is there: sets position_, size_, word_, held_slots_.
     bool read() noexcept {
         if (!fast_) [[unlikely]] return false;
@@ -587,17 +616,37 @@ private:
     Outcome read_slowly(Deadline deadline) noexcept;
     Outcome look(bool thorough) noexcept;
     Outcome look_at_read_position() noexcept;
+
+    // Broadcast and overwrite rings: cursor.cpp.
+    enum class Find { message, end, hole, again, corrupt };
+    bool own_cursor() const noexcept { return ring_.broadcast || ring_.one_consumer; }
+    void join(From from) noexcept;
+    Find find(u64& position, bool& jumped) const noexcept;
+    bool copy_out(u64 position) noexcept;
+    Outcome look_at_cursor(bool thorough) noexcept;
+    Outcome read_at_cursor(Deadline deadline) noexcept;
+    Batch batch_at_cursor(std::size_t most, Deadline deadline) noexcept;
+    void move_cursor(u64 to) noexcept;
+    void count_lost() noexcept;
     bool take_over() noexcept;
     bool due(u64 position) noexcept;
 
     u64 position_ = 0, size_ = 0, word_ = 0, held_slots_ = 0;  // what is held
     u64 released_ = 0, released_bytes_ = 0;  // of a batch, one by one
-    u64 next_ = 0;       // one consumer: read_position
+    u64 next_ = 0;       // one consumer: read_position; broadcast: reading_position
     u64 ready_until_ = 0;
     bool fast_ = false;  // false: look first for what a dead consumer left
     u64 searched_ = no_position;  // where a look at the registers last found a live owner,
     Deadline searched_at_{};      //  and when: asking the kernel again at once would not help
     u64 messages_ = 0, bytes_ = 0;
+
+    const bool cursors_;                 // broadcast or overwrite; fast_ stays false
+    std::unique_ptr<std::byte[]> copy_;  // overwrite: of the message held, header first
+    u64 copied_time_ = 0;
+    u64 ordinal_ = 0, expected_ = 0;     // of the message held; of the one at next_,
+    bool expects_ = false;               //   once it is known
+    u64 lost_ = 0;                       // right before the message held
+    u64 delivered_until_ = 0;            // own cursor: below it, for the second time
 };
 
 }  // namespace detail
@@ -623,14 +672,15 @@ inline void ClaimBatch::abandon() noexcept {
 inline Outcome Message::release() noexcept {
     if (!core_) return outcome_;
     auto* const core = std::exchange(core_, nullptr);
-    if (!in_batch_) [[likely]] return core->release(position_, slots_);
-    core->release_in_batch(position_, size_);
+    if (held_ == Held::claimed) [[likely]] return core->release(position_, slots_);
+    if (held_ == Held::at_cursor) return core->release_at_cursor(position_, slots_, 1, size_);
+    core->release_in_batch(position_, size_, slots_);
     return Outcome::ok;
 }
 inline void Message::hand_back() noexcept {
     if (core_) [[unlikely]] {
         auto* const core = std::exchange(core_, nullptr);
-        if (!in_batch_) core->hand_back();
+        if (held_ == Held::claimed) core->hand_back();  // at a cursor nothing was taken that would have to go back
     }
 }
 inline void Batch::hand_back() noexcept {
@@ -653,7 +703,8 @@ inline void Batch::iterator::load() noexcept {
     message_.position_ = position_;
     message_.word_ = word_;
     message_.slots_ = slots;
-    message_.in_batch_ = true;
+    message_.held_ = Message::Held::in_batch;
+    if (ring.overwrite) [[unlikely]] message_.data_ = core_->held_data(), message_.size_ = core_->size_;  // a batch of one
 }
 
 }  // namespace shmq
