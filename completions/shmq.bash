@@ -29,7 +29,7 @@ _shmq_value() {
         *-push:-F | *-push:--framing | *-pop:-F | *-pop:--framing) _shmq_words 'line nul whole u32 fixed chunk json' ;;
         *-push:-[dct] | *-push:--data | *-push:--count | *-push:--timeout) ;;
         *-pop:-[ct] | *-pop:--count | *-pop:--timeout) ;;
-        *-stat:-o | *-stat:--output) _shmq_list 'NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER' ;;
+        *-stat:-o | *-stat:--output) _shmq_list 'NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER RECORD' ;;
         *-bench:-T | *-bench:--type) _shmq_list 'spsc mpsc spmc mpmc' ;;
         *-bench:--against) _shmq_list 'pipe fifo unix mqueue' ;;
         *-bench:--save | *-bench:--baseline) _filedir json ;;
@@ -40,7 +40,7 @@ _shmq_value() {
         *-create:--overflow) _shmq_words 'block' ;;
         *-create:-m | *-create:--mode) _shmq_words '600 640 644 660 666' ;;
         *-create:-g | *-create:--group) COMPREPLY=($(compgen -g -- "$cur")) ;;
-        *-create:-[Ns] | *-create:--slots | *-create:--slot-size | *-create:--max-message | *-create:--participants) ;;
+        *-create:-[Ns] | *-create:--slots | *-create:--slot-size | *-create:--max-message | *-create:--participants | *-create:--record) ;;
         *) return 1 ;;
     esac
 }
@@ -61,7 +61,7 @@ _shmq() {
         if [[ $cur == -* ]]; then
             local common='-q --quiet -v --verbose -h --help -V --version' own=
             case $command in
-                shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type --overflow --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --participants' ;;
+                shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --participants' ;;
                 shmq-push) own='-F --framing -z --nul -w --whole -J --json -d --data -c --count -n --no-wait -t --timeout -e --end --wait-ring --waiting --skip-oversize' ;;
                 shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --wait-ring --waiting' ;;
                 shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings' ;;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "common/cli.hpp"
+#include "common/record.hpp"
 
 namespace {
 
@@ -51,6 +52,7 @@ Config parse(int argc, char** argv) {
     shmq::Options& options = config.options;
     std::optional<std::uint64_t> slots;
     Type type{shmq::many, shmq::many};
+    std::optional<Record> record;
     bool block = true, exist_ok = false, replace = false, force = false, reopen = false;
 
     CommandLine line({.tool = "shmq-create",
@@ -58,8 +60,9 @@ Config parse(int argc, char** argv) {
                       .purpose = "Create rings in shared memory.",
                       .examples = "  shmq-create jobs\n"
                                   "  shmq-create -N 1M -s 64 --fixed -T spsc samples\n"
-                                  "  shmq-create --exist-ok -m 660 -g audio events\n",
-                      .exits = {Exit::ok, Exit::usage, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission},
+                                  "  shmq-create --record 'id:u32,px:f64,sym:char[8]' ticks\n"
+                                "  shmq-create --exist-ok -m 660 -g audio events\n",
+                      .exits = {Exit::ok, Exit::usage, Exit::data, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission},
                       .runs_command = true},
                      config);
     line.option("-N,--slots", "SLOTS", "slots in the ring (default: as many as make 4 MiB)", slots, parse_size);
@@ -68,6 +71,7 @@ Config parse(int argc, char** argv) {
     line.option("--max-message", "SIZE", "refuse longer messages", options.max_message, parse_size);
     line.option("-T,--type", "TYPE", "spsc, mpsc, spmc or mpmc: single or many producers,\nsingle or many consumers (mpmc)", type, parse_type);
     line.option("--overflow", "POLICY", "block: a push into a full ring waits", block, parse_overflow);
+    line.option("--record", "LAYOUT", "every message is a C struct that -J shows as JSON:\nNAME:TYPE[N][@OFFSET],...; TYPE: i8 i16 i32 i64 u8 u16\nu32 u64 f32 f64 bool char", record, parse_record);
     line.flag("--timestamps", "keep the time of each message", options.timestamps);
     line.option("--waiting", "HOW", "adaptive, block or spin (adaptive)", options.waiting, parse_waiting);
     line.option("-m,--mode", "MODE", "permissions, in octal (600)", options.mode, parse_mode);
@@ -87,6 +91,11 @@ Config parse(int argc, char** argv) {
     using If = shmq::IfExists;
     options.if_exists = exist_ok ? If::keep : reopen ? If::reopen : force ? If::replace_force : replace ? If::replace : If::fail;
     options.producers = type.producers, options.consumers = type.consumers;
+    if (record) {
+        if (line.given("--slot-size") && options.slot_size != record->size)
+            throw Failure(Exit::usage, fmt::format("--slot-size: found {}, but a record of this layout has {} bytes", options.slot_size, record->size));
+        options.fixed = true, options.slot_size = record->size, options.record = layout_text(*record);
+    }
     // The same room whatever the slots' size, but never a ring that one message fills.
     if (slots) options.slots = *slots;
     else if (options.slot_size) options.slots = std::max<std::uint64_t>(4, (4u << 20) / options.slot_size);

@@ -7,6 +7,7 @@
 #include "common/cli.hpp"
 #include "common/framing.hpp"
 #include "common/io.hpp"
+#include "common/record.hpp"
 #include "common/signals.hpp"
 #include "common/wait_ring.hpp"
 
@@ -32,7 +33,7 @@ Config parse(int argc, char** argv) {
                       .examples = "  shmq-pop jobs | while read -r job; do ...; done\n"
                                   "  while job=$(shmq-pop -c 1 jobs); do ...; done\n"
                                   "  shmq-pop -e -F chunk backup | tar x\n",
-                      .exits = {Exit::ok, Exit::no, Exit::usage, Exit::no_ring, Exit::unavailable, Exit::os, Exit::io, Exit::not_ring, Exit::permission, Exit::timed_out}}, config);
+                      .exits = {Exit::ok, Exit::no, Exit::usage, Exit::data, Exit::no_ring, Exit::unavailable, Exit::os, Exit::io, Exit::not_ring, Exit::permission, Exit::timed_out}}, config);
     line.option("-F,--framing", "FRAMING", ("how messages are told apart on stdout: " + framing_names()).c_str(), config.framing, [](const std::string& name) { return &find_framing(name); });
     line.flag("-z,--nul", "messages end with a NUL byte (-F nul)", nul);
     line.flag("-w,--whole", "one message, as it is (-F whole)", whole);
@@ -55,12 +56,24 @@ Config parse(int argc, char** argv) {
     return config;
 }
 
-Shape shape_of(const Config& config) { return {0, config.framing->name == "fixed" ? shmq::stat(config.ring).slot_size : 0}; }
+// The layout that -J follows.
+template <class Ring>
+std::optional<Record> record_of(const Ring& ring, const Config& config) {
+    if (config.framing->name != "json" || ring.record().empty()) return std::nullopt;
+    return record_of_ring(config.ring, ring.record(), ring.fixed(), shmq::stat(config.ring).slot_size);
+}
+
+Shape shape_of(const Config& config, const std::optional<Record>& record) {
+    return {0, config.framing->name == "fixed" ? shmq::stat(config.ring).slot_size : 0, record ? &*record : nullptr};
+}
 
 // Messages on their way out of the ring.
 class Drain {
 public:
-    explicit Drain(const Config& config) : config_(config), framing_(*config.framing), shape_(shape_of(config)), out_(STDOUT_FILENO), left_(config.count.value_or(UINT64_MAX)) {}
+    Drain(const Config& config, std::optional<Record> record)
+        : config_(config), framing_(*config.framing), record_(std::move(record)), shape_(shape_of(config, record_)), out_(STDOUT_FILENO), left_(config.count.value_or(UINT64_MAX)) {}
+    Drain(const Drain&) = delete;  // shape_ points into it
+    Drain& operator=(const Drain&) = delete;
 
     Output& out() noexcept { return out_; }
     std::uint64_t left() const noexcept { return left_; }
@@ -117,7 +130,8 @@ private:
     const Config& config_;
     const Framing& framing_;
     const bool timed_ = framing_.name == "json";  // the only one that shows the time
-    Shape shape_;
+    const std::optional<Record> record_;
+    const Shape shape_;
     Output out_;
     std::uint64_t left_, popped_ = 0, bytes_ = 0, redelivered_ = 0, damaged_ = 0;
 };
@@ -143,7 +157,7 @@ private:
 
 class Stream {
 public:
-    Stream(shmq::Consumer& ring, const Config& config) : ring_(ring), config_(config), drain_(config) {
+    Stream(shmq::Consumer& ring, const Config& config) : ring_(ring), config_(config), drain_(config, record_of(ring, config)) {
         if (config.end) producers_.emplace(ring);
         drain_.out().watch_reader();
     }
@@ -206,22 +220,15 @@ private:
     bool gone_ = false;
 };
 
-template <class Ring>
-void refuse_records(const Ring& ring, const Config& config) {
-    if (config.framing->name == "json" && !ring.record().empty()) throw Failure(Exit::usage, config.ring + ": -J does not know record layouts yet");
-}
-
 Exit pop(const Config& config) {
     auto ring = open_ring(config.ring, config.wait_ring, config.time_out, [&] { return shmq::Consumer(config.ring, {.waiting = config.waiting}); });
     const Interrupts interrupts(ring);
-    refuse_records(ring, config);
     return Stream(ring, config).run();
 }
 
 Exit peek(const Config& config) {
     auto ring = open_ring(config.ring, config.wait_ring, config.time_out, [&] { return shmq::Viewer(config.ring); });
-    refuse_records(ring, config);
-    Drain drain(config);
+    Drain drain(config, record_of(ring, config));
     std::vector<std::byte> message;
     shmq::Viewer::Info info{};
     while (!drain.done() && ring.next(message, info)) drain.write(message, {info.position, info.time_ns, info.redelivered});

@@ -7,6 +7,7 @@
 #include "common/cli.hpp"
 #include "common/framing.hpp"
 #include "common/io.hpp"
+#include "common/record.hpp"
 #include "common/signals.hpp"
 #include "common/wait_ring.hpp"
 
@@ -159,16 +160,19 @@ void skip(Input& input, const Framing& framing, const Cut& cut, Feed& feed) {
 
 void push_messages(Input& input, const Framing& framing, const Shape& shape, const Config& config, Feed& feed) {
     std::vector<Bytes> messages;
+    std::vector<std::byte> room;
     // With -c, what comes behind the last message is the next program's: put back, or not read at all.
     const bool seekable = config.count && input.seekable(), frugal = config.count && !seekable && !framing.single;
     Cut cut = framing.cut(framing, {}, shape, messages);
     const std::size_t least = cut.need;
     for (bool more = true; more && !feed.done();) {
         more = input.fill(frugal ? cut.need + least * std::min<std::uint64_t>(feed.left() - 1, 1 << 20) : SIZE_MAX);
-        messages.clear();
-        cut = framing.cut(framing, {input.unread(), cut.seen, !more, feed.left()}, shape, messages);
-        feed.push(messages);
-        input.drop(cut.used);
+        do {
+            messages.clear();
+            cut = framing.cut(framing, {input.unread(), cut.seen, !more, feed.left(), &room}, shape, messages);
+            feed.push(messages);
+            input.drop(cut.used);
+        } while (cut.again && !feed.done());
         if (feed.done()) break;
         if (cut.partial > feed.limit()) {
             if (!config.skip_oversize) feed.too_long(cut.partial, framing.delimiter != Framing::no_delimiter || framing.single ? " or more" : "");
@@ -200,22 +204,28 @@ void push_stream(Input& input, shmq::Producer& ring, Feed& feed) {
 
 void push_data(const Config& config, const Shape& shape, Feed& feed) {
     std::vector<Bytes> messages;
-    std::vector<std::string> data = config.data;
-    for (std::string& text : data) {
-        if (config.framing->name != "json") {
-            messages.push_back(shmq::bytes(text));
-            continue;
-        }
-        const Cut cut = config.framing->cut(*config.framing, {std::as_writable_bytes(std::span(text)), 0, true}, shape, messages);
-        if (!cut.bad.empty()) feed.bad(cut.bad);
+    if (config.framing->name != "json") {
+        for (const std::string& text : config.data) messages.push_back(shmq::bytes(text));
+        return feed.push(messages);
     }
-    feed.push(messages);
+    std::vector<std::byte> room;
+    for (std::string text : config.data) {
+        if (text.empty()) feed.bad("not a JSON document");
+        Cut cut{.again = true};
+        for (auto rest = std::as_writable_bytes(std::span(text)); cut.again && !feed.done(); rest = rest.subspan(cut.used)) {
+            messages.clear();
+            cut = config.framing->cut(*config.framing, {rest, 0, true, feed.left(), &room}, shape, messages);
+            feed.push(messages);
+            if (!cut.bad.empty() && !feed.done()) feed.bad(cut.bad);
+        }
+    }
 }
 
 Exit feed_ring(shmq::Producer& ring, const Config& config) {
-    if (config.framing->name == "json" && !ring.record().empty()) throw Failure(Exit::usage, config.ring + ": -J does not know record layouts yet");
     Feed feed(ring, config);
-    const Shape shape{ring.max_message(), config.framing->name == "fixed" ? shmq::stat(config.ring).slot_size : ring.slot_size()};
+    std::optional<Record> record;
+    if (config.framing->name == "json") record = record_of_ring(config.ring, ring.record(), ring.fixed(), ring.slot_size());
+    const Shape shape{ring.max_message(), config.framing->name == "fixed" ? shmq::stat(config.ring).slot_size : ring.slot_size(), record ? &*record : nullptr};
     if (!config.data.empty()) {
         push_data(config, shape, feed);
     } else if (!feed.done()) {

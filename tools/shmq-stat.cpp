@@ -56,6 +56,7 @@ constexpr Column columns[] = {
     {"SIZE", "segment_bytes", true, [](const Status& s) { return Json(s.segment_bytes); }, true},
     {"MODE", "mode", true, [](const Status& s) { return Json(fmt::format("{:04o}", s.mode)); }},
     {"OWNER", "owner", false, [](const Status& s) { return Json(user_name(s.owner)); }},
+    {"RECORD", "record", false, [](const Status& s) { return s.record.empty() ? Json() : Json(s.record); }},
 };
 constexpr std::size_t default_columns = 10;
 
@@ -111,7 +112,7 @@ Config parse(int argc, char** argv) {
     line.flag("-r,--raw", "one space between columns, nothing aligned;\nnumbers as with -b", config.raw);
     line.flag("-b,--bytes", "sizes in bytes", config.bytes);
     line.option("-o,--output", "COLUMNS", "which columns; +COLUMNS adds to the default.\nNAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST\n"
-                "(default), PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER", config.shown, parse_columns);
+                "(default), PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER RECORD", config.shown, parse_columns);
     line.flag("--noheadings", "no line of headings", config.no_headings);
     config.names = line.read(argc, argv);
 
@@ -131,9 +132,16 @@ std::string human(std::uint64_t bytes) {
     return text + "KMGTPE"[unit];
 }
 
+// A record layout may be any text that a program gave.
+std::string one_word(std::string text) {
+    std::ranges::replace_if(text, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; }, '?');
+    return text;
+}
+
 std::string cell(const Column& column, const Status& status, const Config& config) {
     const Json value = column.value(status);
-    if (value.is_string()) return value.get<std::string>();
+    if (value.is_null()) return "-";
+    if (value.is_string()) return one_word(value.get<std::string>());
     const auto number = value.get<std::uint64_t>();
     return column.size && !config.bytes && !config.raw ? human(number) : std::to_string(number);
 }
@@ -176,7 +184,6 @@ Json as_json(const Status& s, const Config& config) {
     ring["fixed"] = s.fixed;
     ring["timestamps"] = s.timestamps;
     ring["waiting"] = name_of(s.waiting);
-    ring["record"] = s.record.empty() ? Json() : Json(s.record);
     ring["slot_size"] = s.slot_size;
     ring["physical_slots"] = s.physical_slots;
     ring["max_message"] = s.max_message;

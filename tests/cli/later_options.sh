@@ -9,8 +9,6 @@ works 'with a message in it' shmq-push -d message q
 
 later shmq-create -D new
 later shmq-create --duplex new
-later shmq-create --record 'u32 a' new
-later shmq-create --record='u32 a' new
 later shmq-create --broadcast new
 later shmq-create --overflow overwrite new
 later shmq-create --overflow=overwrite new
@@ -30,7 +28,7 @@ later shmq-stat -i 1 -c 1 q
 later shmq-stat --until empty q
 later shmq-stat --until empty -t 1 q
 later shmq-stat --limits
-for column in CPID LPID CTIME ATIME RECORD WAIT; do later shmq-stat -o "$column" q; done
+for column in CPID LPID CTIME ATIME WAIT; do later shmq-stat -o "$column" q; done
 
 # A duplex ring's sides are names that no ring has yet.
 for tool in push pop stat unlink; do later "shmq-$tool" q/a; done

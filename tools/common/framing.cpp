@@ -170,7 +170,7 @@ constexpr Framing table[] = {
     {"u32", Framing::no_delimiter, cut_u32, put_u32},
     {"fixed", Framing::no_delimiter, cut_records, put_record},
     {"chunk", Framing::no_delimiter, cut_records, put_bytes, false, true},
-    {"json", '\n', cut_envelopes, put_envelope},
+    {"json", '\n', cut_json, put_json},
 };
 
 }  // namespace
