@@ -30,6 +30,8 @@ _shmq_value() {
         *-push:-[dct] | *-push:--data | *-push:--count | *-push:--timeout) ;;
         *-pop:-[ct] | *-pop:--count | *-pop:--timeout) ;;
         *-stat:-o | *-stat:--output) _shmq_list 'NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER RECORD' ;;
+        *-stat:--until) _shmq_words 'empty nonempty full reader writer end' ;;
+        *-stat:-t | *-stat:--timeout) ;;
         *-bench:-T | *-bench:--type) _shmq_list 'spsc mpsc spmc mpmc' ;;
         *-bench:--against) _shmq_list 'pipe fifo unix mqueue' ;;
         *-bench:--save | *-bench:--baseline) _filedir json ;;
@@ -64,7 +66,7 @@ _shmq() {
                 shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --participants' ;;
                 shmq-push) own='-F --framing -z --nul -w --whole -J --json -d --data -c --count -n --no-wait -t --timeout -e --end --wait-ring --waiting --skip-oversize' ;;
                 shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --wait-ring --waiting' ;;
-                shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings' ;;
+                shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings --until -t --timeout' ;;
                 shmq-unlink) own='-f --force --all --stale --idle --watch --dry-run' ;;
                 shmq-bench) own='-s --sizes -T --type --producers --consumers --batch -N --slots --duration --runs --cpus --rate --waiting --against -J --json --save --baseline --max-regress --fail-if --plot' ;;
             esac

@@ -61,7 +61,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         const Ring& ring = mapping_->ring();
         if (options.from == From::newest && !ring.broadcast)
             throw Error(Errc::bad_option, file.name + ": its consumers share what there is and cannot begin with the newest message (that is for broadcast rings)");
-        const bool single = role == role_producer ? ring.one_producer : ring.one_consumer;
+        const bool single = role == role_producer ? ring.one_producer : role == role_consumer && ring.one_consumer;
         const u64 single_byte = role == role_producer ? lock_one_producer : lock_one_consumer;
         if (single && !try_lock(file, single_byte)) {
             mapping_.reset();
@@ -121,18 +121,21 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         for (WaitWord* word : {&ring.lines->data_wait, &ring.lines->room_wait}) word->value.fetch_or(wait_attention, std::memory_order_seq_cst);
     }
     entry.role.store(role, std::memory_order_release);
-    (role == role_producer ? events.producers_attached : events.consumers_attached).fetch_add(1, std::memory_order_acq_rel);
+    if (role != role_watcher) (role == role_producer ? events.producers_attached : events.consumers_attached).fetch_add(1, std::memory_order_acq_rel);
+    wake_watchers(ring.lines->data_wait);  // who waits for a reader or a writer
 
     const Waiting waiting = options.waiting.value_or(default_waiting);
     if (role == role_producer) producer_.emplace(ring, *this, entry_, waiting);
-    else consumer_.emplace(ring, *this, entry_, waiting, options.from, std::move(copy));
+    else if (role == role_consumer) consumer_.emplace(ring, *this, entry_, waiting, options.from, std::move(copy));
+    else watcher_.emplace(ring, *this, entry_, Waiting::block);
     if (fences) core().alert().fetch_or(alert_fence, std::memory_order_relaxed);
     mapping_->tell(&core().alert());
 }
 
 Core& Attachment::core() noexcept {
     if (producer_) return *producer_;
-    return *consumer_;
+    if (consumer_) return *consumer_;
+    return *watcher_;
 }
 
 Attachment::~Attachment() {
@@ -143,7 +146,7 @@ Attachment::~Attachment() {
     entry.claim_position.store(no_position, std::memory_order_release);
     ring.lines->events.last_detach_ns.store(now_ns(), std::memory_order_relaxed);
     ring.lines->events.last_detach_pid.store(static_cast<u64>(getpid()), std::memory_order_relaxed);
-    if (leaves_badly_) {
+    if (leaves_badly_ && role_ != role_watcher) {
         auto& badly = role_ == role_producer ? ring.lines->events.producers_ended_badly : ring.lines->events.consumers_ended_badly;
         badly.fetch_add(1, std::memory_order_acq_rel);
     }

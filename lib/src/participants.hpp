@@ -20,6 +20,7 @@ public:
 
     ProducerCore* producer() noexcept { return producer_ ? &*producer_ : nullptr; }
     ConsumerCore* consumer() noexcept { return consumer_ ? &*consumer_ : nullptr; }
+    WatcherCore* watcher() noexcept { return watcher_ ? &*watcher_ : nullptr; }
     std::string_view record() const noexcept { return record_; }
     void leave_badly() noexcept { leaves_badly_ = true; }
 
@@ -47,6 +48,7 @@ private:
     std::optional<Mapping> mapping_;
     std::optional<ProducerCore> producer_;
     std::optional<ConsumerCore> consumer_;
+    std::optional<WatcherCore> watcher_;
 };
 
 }  // namespace shmq::detail

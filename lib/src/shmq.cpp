@@ -11,7 +11,8 @@ void AttachmentDelete::operator()(Attachment* attachment) const noexcept { delet
 template <class Core>
 Core* core_of(Attachment& attachment) noexcept {
     if constexpr (std::is_same_v<Core, ProducerCore>) return attachment.producer();
-    else return attachment.consumer();
+    else if constexpr (std::is_same_v<Core, ConsumerCore>) return attachment.consumer();
+    else return attachment.watcher();
 }
 
 }  // namespace detail
@@ -31,10 +32,25 @@ void Handle<Core>::leave_badly() noexcept { attachment_->leave_badly(); }
 
 template class Handle<detail::ProducerCore>;
 template class Handle<detail::ConsumerCore>;
+template class Handle<detail::WatcherCore>;
 
 Producer::Producer(std::string_view name, const AttachOptions& options)
     : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_producer, options))) {}
 Consumer::Consumer(std::string_view name, const AttachOptions& options)
     : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_consumer, options))) {}
+Watcher::Watcher(std::string_view name, const AttachOptions& options)
+    : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_watcher, options))) {}
+
+bool holds(const Status& status, Condition condition) noexcept {
+    switch (condition) {
+        case Condition::empty: return status.messages == 0;
+        case Condition::nonempty: return status.messages != 0;
+        case Condition::full: return status.used >= status.slots;
+        case Condition::reader: return status.readers != 0;
+        case Condition::writer: return status.writers != 0;
+        case Condition::ended: return status.state == RingState::ended;
+    }
+    return false;
+}
 
 }  // namespace shmq

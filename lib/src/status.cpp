@@ -75,6 +75,7 @@ Status stat(std::string_view name) {
         if (p.role == role_none) continue;
         s.readers += p.alive && p.role == role_consumer;
         s.writers += p.alive && p.role == role_producer;
+        s.watchers += p.alive && p.role == role_watcher;
         if (!p.alive && p.role == role_producer) ++s.producers_ended_badly;
         if (!p.alive && p.role == role_consumer) ++s.consumers_ended_badly;
         s.participants.push_back(p);

@@ -60,6 +60,16 @@ bool wake_after_commit(WaitWord& word, bool fence) noexcept {
     return value & wait_attention;
 }
 
+void wake_watchers(WaitWord& word) noexcept {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    u32 value = word.value.load(std::memory_order_relaxed);
+    while (value & wait_watching) {
+        if (!word.value.compare_exchange_weak(value, (value + wait_count) & ~u32{wait_watching}, std::memory_order_seq_cst, std::memory_order_relaxed)) continue;
+        futex(word.value, FUTEX_WAKE_BITSET, INT_MAX, nullptr, bit_watcher);
+        return;
+    }
+}
+
 Outcome Waiter::give_up() const noexcept {
     if (core_.interrupted_.load(std::memory_order_relaxed)) return Outcome::interrupted;
     if (deadline_ != forever && Clock::now() >= deadline_) return Outcome::timed_out;
@@ -86,6 +96,11 @@ bool Waiter::sleep(WaitWord& word, u32 value) const noexcept {
     until.tv_sec += ns / 1'000'000'000;
     until.tv_nsec = ns % 1'000'000'000;
     return futex(word.value, FUTEX_WAIT_BITSET, value, &until, wake_ == Wake::one ? bit_sleeper : bit_watcher) == 0;
+}
+
+void Waiter::rest() const noexcept {
+    const timespec wait{0, static_cast<long>(rest_.count()) * 1000};
+    nanosleep(&wait, nullptr);
 }
 
 // The CPUs that are there, not those this process may use: the other side may be pinned elsewhere.

@@ -11,6 +11,9 @@
 // The flag is not a count: a sleeper that died costs one spurious wake. The woken one sets the flag
 // again and, if there is more, wakes the next. A waker killed between its commit and its wake, or a
 // sleeper killed between its wake and its claim, is healed by the cap alone: nobody sleeps longer.
+//
+// A watcher sleeps in the same way under a flag and a futex bit of its own. A wake wakes all watchers
+// besides the one sleeper, never in its stead, so a watcher has nothing to pass on.
 #pragma once
 
 #include <shmq/detail/ring.hpp>
@@ -25,6 +28,7 @@ void wake_one(WaitWord& word) noexcept;
 void wake_all(WaitWord& word) noexcept;
 // The rest of wake(): after a commit saw something in the wait word. True if `wait_attention` is set.
 bool wake_after_commit(WaitWord& word, bool fence) noexcept;
+void wake_watchers(WaitWord& word) noexcept;  // and nobody else; passes the barrier itself
 
 inline void pause_briefly() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -44,7 +48,10 @@ enum class Wake { one, all };
 //   word()         where to sleep; it may change with what is waited for.
 class Waiter {
 public:
-    Waiter(Core& core, Deadline deadline, Outcome pending, Wake wake = Wake::one) noexcept : core_(core), deadline_(deadline), pending_(pending), wake_(wake) {}
+    // rest: who was woken for nothing stays away so long before it asks to be woken again, so that
+    // others do not pay a system call for every message.
+    Waiter(Core& core, Deadline deadline, Outcome pending, Wake wake = Wake::one, std::chrono::microseconds rest = {}) noexcept
+        : core_(core), deadline_(deadline), pending_(pending), wake_(wake), rest_(rest) {}
 
     template <class Poll, class Quick, class Look, class Word>
     Outcome wait(Poll poll, Quick quick, Look look, Word word) noexcept {
@@ -65,6 +72,7 @@ public:
                 woken_ = woken;
                 return outcome;
             }
+            if (woken && rest_.count()) rest();
         }
     }
     // After ok: this participant was woken by another, so others may sleep who were not.
@@ -114,6 +122,7 @@ private:
     Outcome give_up() const noexcept;
     u32 prepare(WaitWord& word) const noexcept;
     bool sleep(WaitWord& word, u32 value) const noexcept;
+    void rest() const noexcept;
     static bool spinning_helps() noexcept;
 
     // In polls: the longest spin is about what a sleep and a wake across cores cost, some 20 us.
@@ -123,6 +132,7 @@ private:
     Deadline deadline_;
     Outcome pending_;
     Wake wake_;
+    std::chrono::microseconds rest_;
     bool woken_ = false;
 };
 

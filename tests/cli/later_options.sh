@@ -25,8 +25,6 @@ later shmq-pop --from=newest -p q
 later shmq-stat -P q
 later shmq-stat -i 1 q
 later shmq-stat -i 1 -c 1 q
-later shmq-stat --until empty q
-later shmq-stat --until empty -t 1 q
 later shmq-stat --limits
 for column in CPID LPID CTIME ATIME WAIT; do later shmq-stat -o "$column" q; done
 

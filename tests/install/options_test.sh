@@ -36,6 +36,8 @@ columns=$(shmq-stat -o nonsense 2>&1 | sed -nE 's/.*columns out of //p' | tr -d 
 check 'push knows framings' [ "$(wc -l <<<"$framings")" -ge 7 ]
 check 'stat knows columns' [ "$(wc -l <<<"$columns")" -ge 17 ]
 known() { shmq-create "$1" nonsense x 2>&1 | sed -nE 's/.*expected //p' | grep -oE '\b[a-z]+\b' | grep -vxE 'one|of|or' | sort; }
+states=$(shmq-stat --until nonsense x 2>&1 | sed -nE 's/.*expected one of //p' | tr -d ' ' | tr , '\n' | sort)
+check 'stat knows states' [ "$(wc -l <<<"$states")" -ge 6 ]
 types=$(known --type) waitings=$(known --waiting) policies=$(known --overflow)
 peers=$(shmq-bench --against nonsense 2>&1 | sed -nE 's/.*expected //p' | grep -oE '\b[a-z]+\b' | grep -vxE 'one|of|or' | sort)
 same 'types' "$(printf 'mpmc\nmpsc\nspmc\nspsc')" "$types"
@@ -43,6 +45,7 @@ for shell in bash zsh fish; do
     same "$shell offers the framings of push" "$framings" "$(offered_by $shell 'shmq-push -F ')"
     same "$shell offers the framings of pop" "$framings" "$(offered_by $shell 'shmq-pop --framing ')"
     same "$shell offers the columns" "$columns" "$(offered_by $shell 'shmq-stat -o ')"
+    same "$shell offers the states" "$states" "$(offered_by $shell 'shmq-stat --until ')"
     same "$shell offers the types" "$types" "$(offered_by $shell 'shmq-create -T ')"
     same "$shell offers the types to bench" "$types" "$(offered_by $shell 'shmq-bench -T ')"
     same "$shell offers the peers" "$peers" "$(offered_by $shell 'shmq-bench --against ')"

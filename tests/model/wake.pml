@@ -14,6 +14,11 @@
  * is as late as the cap can be; EARLY of them also at any other time. The stream ends only with ENDS,
  * for an end wakes everybody and would hide what was lost before.
  *
+ * WATCH: somebody watches, under a flag of his own (`watch`), until all messages are committed and, with
+ * ATTACHES, somebody has attached, which tells watchers alone. He takes nothing, and must neither miss that nor cost a sleeper
+ * his wake. MUT_WATCH_AS_SLEEPER: he sleeps as if he were a consumer. MUT_WATCHERS_FIRST: a wake wakes the
+ * watchers or, where there are none, a sleeper.
+ *
  * BUSY: the one who was woken never comes back after his first message (he works on it, or was
  * stopped), so a message behind it must get somebody else woken.
  */
@@ -44,6 +49,7 @@ bool ended; byte gone;
 byte count; bool flag;      /* the wait word; the real count has 29 bits and does not come round while one goes to sleep */
 bool asleep[S+1];
 byte sleeping;
+bool watch, watcher_asleep, watcher_done, attached;
 
 #if CRASHES > 0
 #define OR_DIE :: d_step{ crashes<CRASHES -> crashes++ }; goto dead
@@ -72,7 +78,7 @@ inline futex_wake_one() {
   fi
 }
 inline futex_wake_all() {
-  d_step{ asleep[1]=0;
+  d_step{ asleep[1]=0; watch=0; watcher_asleep=0;
 #if S > 1
     asleep[2]=0;
 #endif
@@ -83,16 +89,26 @@ inline futex_wake_all() {
 }
 /* wake_one(): clear the flag, bump, wake. The CAS fails only where another did the same. */
 inline wake_one() {
+#ifdef WATCH
+  STEP(f=flag; wf=watch; if :: f||wf -> flag=0; watch=0; count++ :: else fi);
+#ifdef MUT_WATCHERS_FIRST
+  if :: f && !wf -> futex_wake_one() :: else fi;
+#else
+  if :: f -> futex_wake_one() :: else fi;
+#endif
+  if :: wf -> STEP(watcher_asleep=0) :: else fi
+#else
   STEP(f=flag; if :: f -> flag=0; count++ :: else fi);
   if :: f -> futex_wake_one() :: else fi
+#endif
 }
 
 proctype Producer(byte n) {
-  bool f;
+  bool f, wf;
   do
   :: n>0 ->
      STEP(messages++; n--);                     /* COMMIT */
-     f=flag;                                    /* P6: after the commit */
+     f=flag || watch;                           /* P6: after the commit */
      if :: f -> wake_one() :: else fi
   :: else -> break
   od;
@@ -105,10 +121,10 @@ dead: skip;
 }
 
 proctype Sleeper(byte me) {
-  byte value; bool f, woken, got;
+  byte value; bool f, wf, seen, woken, got;
 look: skip;
   /* look(false), once before anything else */
-  d_step{ woken=0; value=0; got=0; f=0 };
+  d_step{ woken=0; value=0; got=0; f=0; wf=0; seen=0 };
   STEP(if :: taken<messages -> taken++; got=1 :: else fi);
   if :: got -> goto claimed :: else fi;
 wait: skip;
@@ -124,7 +140,7 @@ wait: skip;
   fi;
 #endif
   woken=0;
-  STEP(value=count; flag=1);                    /* prepare(): the flag, then (O6) the barrier */
+  STEP(value=count; seen=watch; flag=1);        /* prepare(): the flag, then (O6) the barrier */
 #ifndef MUT_NO_RECHECK
   STEP(if :: taken<messages -> taken++; got=1 :: else fi);
   if :: got -> goto claimed :: else fi;
@@ -132,7 +148,7 @@ wait: skip;
 #endif
   /* futex: sleeps only if the word is still {value, 1}; sleep() tells whether it was woken */
   if
-  :: d_step{ (count==value && flag) -> asleep[me]=1; sleeping++ };
+  :: d_step{ (count==value && flag && watch==seen) -> asleep[me]=1; sleeping++ };
 end_asleep:
      if
      :: !asleep[me] -> woken=1
@@ -170,6 +186,53 @@ left: skip;
   gone++
 }
 
+#ifdef WATCH
+proctype Watcher() {
+  byte value; bool seen;
+  do
+  :: messages==M && attached -> break
+  :: else ->
+#ifdef MUT_WATCH_AS_SLEEPER
+     STEP(value=count; seen=watch; flag=1);
+#else
+     STEP(value=count; seen=flag; watch=1);
+#endif
+     if :: messages==M && attached -> break :: else fi;
+     if
+#ifdef MUT_WATCH_AS_SLEEPER
+     :: d_step{ (count==value && flag && watch==seen) -> asleep[S]=1; sleeping++ };
+end_asleep:
+        !asleep[S]
+#else
+     :: d_step{ (count==value && watch && flag==seen) -> watcher_asleep=1 };
+end_asleep:
+        if
+        :: !watcher_asleep
+#ifdef CAP
+        :: d_step{ timeout && watcher_asleep && messages==M && attached -> watcher_asleep=0 }
+#endif
+#if CRASHES > 0
+        :: d_step{ watcher_asleep && crashes<CRASHES -> crashes++; watcher_asleep=0 }; goto dead
+#endif
+        fi
+#endif
+     :: else
+     fi
+  od;
+dead: skip;
+  watcher_done=1
+}
+
+/* Attaching: tells watchers and nobody else. */
+proctype Attacher() {
+  bool wf;
+  STEP(attached=1);
+  STEP(wf=watch; if :: wf -> watch=0; count++ :: else fi);
+  if :: wf -> STEP(watcher_asleep=0) :: else fi;
+dead: skip
+}
+#endif
+
 proctype Thief() {
   if :: d_step{ taken<messages -> taken++ } :: skip fi
 }
@@ -177,13 +240,28 @@ proctype Thief() {
 init {
   byte i;
   atomic {
+#ifdef MUT_WATCH_AS_SLEEPER
+    i=1; do :: i<S -> run Sleeper(i); i++ :: else -> break od;  /* the watcher sleeps in the place of the last */
+#else
     i=1; do :: i<=S -> run Sleeper(i); i++ :: else -> break od;
+#endif
     i=1; do :: i<=THIEVES -> run Thief(); i++ :: else -> break od;
     i=0;
+#ifdef WATCH
+    run Watcher();
+#ifdef ATTACHES
+    run Attacher();
+#else
+    attached=1;
+#endif
+#endif
     run Producer(M-M/2*(P-1));
 #if P > 1
     run Producer(M/2)
 #endif
   };
-  timeout && (taken==messages || sleeping==0 || LOST) -> assert(taken==messages || gone==S)
+  timeout && (taken==messages || sleeping==0 || LOST) && (!watcher_asleep || messages<M || !attached || LOST) -> assert(taken==messages || gone==S);
+#if defined(WATCH) && !defined(MUT_WATCH_AS_SLEEPER)
+  assert(watcher_done || messages<M || !attached)
+#endif
 }

@@ -10,7 +10,7 @@
 // A ring is a file in $SHMQ_DIR (default /dev/shm) that every participant maps. It keeps a message
 // from the moment push returns ok until a consumer releases it, whoever is killed in between.
 //
-// Threads     One handle (Producer, Consumer, Viewer) belongs to one thread at a time; as many handles
+// Threads     One handle (Producer, Consumer, Watcher, Viewer) belongs to one thread at a time; as many handles
 //             as you like, of one ring too. interrupt() alone may come from another thread or a signal
 //             handler. A handle has one outstanding Claim, Message or Batch at a time.
 // Processes   A handle does not survive fork() in the child: every call there answers `forked`.
@@ -125,7 +125,7 @@ struct Status {
     std::uint64_t slots, physical_slots, slot_size, max_message, segment_bytes;
     std::uint64_t used, messages;                 // slots and whole messages not yet consumed
     std::uint64_t pushed, popped, redelivered, abandoned, lost;  // messages; abandoned: slots
-    std::uint64_t readers, writers;               // alive now
+    std::uint64_t readers, writers, watchers;     // alive now
     std::uint64_t producers_ended_badly, consumers_ended_badly;
     std::uint64_t write_position, read_position, free_position;
     std::uint64_t created_ns, id[2];
@@ -266,6 +266,19 @@ public:
     // Copies into the buffer and commits. too_long: the buffer is smaller, the message stays.
     Copied pop(std::span<std::byte> buffer, Deadline deadline = forever) noexcept { return core().pop(buffer, deadline); }
 };
+
+// Waits until a ring is in some state. Is attached, so it needs write permission and an entry of the
+// table, but is neither reader nor writer: it takes no message, and nobody's wake. Sleeps until
+// something happens to the ring. Who may only read can call holds(stat(name), condition) now and then.
+class Watcher : public Handle<detail::WatcherCore> {
+public:
+    explicit Watcher(std::string_view name, const AttachOptions& options = {});
+
+    // ok: it was so when the ring was last looked at. What passes between two looks may go unseen.
+    // Else timed_out (no_wait: it is not so), ended (nonempty, full: it never will be), removed, ...
+    Outcome wait(Condition condition, Deadline deadline = forever) noexcept { return core().wait(condition, deadline); }
+};
+bool holds(const Status& status, Condition condition) noexcept;
 
 // Looks at the messages in a ring without attaching, through a read-only mapping; read permission is
 // enough. Sees what is not yet consumed, held messages included; never waits and disturbs nobody.

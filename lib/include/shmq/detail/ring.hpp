@@ -64,6 +64,16 @@ enum class From : std::uint8_t { oldest, newest };  // where a consumer of a bro
 
 enum class Waiting : std::uint8_t { adaptive, block, spin };  // spin briefly then sleep; sleep; spin
 
+// What a Watcher waits for.
+enum class Condition : std::uint8_t {
+    empty,     // no message is in the ring, those that consumers hold included
+    nonempty,  // a whole message is
+    full,      // no slot is free
+    reader,    // a live consumer is attached
+    writer,    // a live producer is
+    ended,     // no message will follow
+};
+
 struct [[nodiscard]] Pushed {
     Outcome outcome;
     std::size_t count;  // messages committed
@@ -647,6 +657,17 @@ private:
     bool expects_ = false;               //   once it is known
     u64 lost_ = 0;                       // right before the message held
     u64 delivered_until_ = 0;            // own cursor: below it, for the second time
+};
+
+// Waits for a state of the ring and takes no part: watcher.cpp.
+class WatcherCore : public Core {
+public:
+    using Core::Core;
+    Outcome wait(Condition condition, Deadline deadline) noexcept;
+
+private:
+    Outcome look(Condition condition, bool thorough) noexcept;
+    bool holds(Condition condition) noexcept;
 };
 
 }  // namespace detail

@@ -1,0 +1,87 @@
+#include "stat/rings.hpp"
+
+#include <pwd.h>
+
+namespace {
+
+using shmq::Status;
+
+// An id without a name is shown as the number.
+std::string user_name(uid_t uid) {
+    const auto* const entry = getpwuid(uid);
+    return entry ? entry->pw_name : std::to_string(uid);
+}
+
+const char* name_of(shmq::RingState state) {
+    return state == shmq::RingState::open ? "open" : state == shmq::RingState::ended ? "ended" : "removed";
+}
+const char* name_of(shmq::Waiting waiting) {
+    return waiting == shmq::Waiting::block ? "block" : waiting == shmq::Waiting::spin ? "spin" : "adaptive";
+}
+std::string type_of(const Status& s) { return fmt::format("{}p{}c", s.producers == shmq::one ? 's' : 'm', s.consumers == shmq::one ? 's' : 'm'); }
+
+// Rounded up, as df does: 0 is empty.
+std::uint64_t percent_used(const Status& s) { return (s.used * 100 + s.slots - 1) / s.slots; }
+
+constexpr Column<Status> columns[] = {
+    {"NAME", "name", false, [](const Status& s) { return Json(s.name); }},
+    {"TYPE", "type", false, [](const Status& s) { return Json(type_of(s)); }},
+    {"STATE", "state", false, [](const Status& s) { return Json(name_of(s.state)); }},
+    {"USED", "used", true, [](const Status& s) { return Json(s.used); }},
+    {"SLOTS", "slots", true, [](const Status& s) { return Json(s.slots); }},
+    {"USE%", "use_percent", true, [](const Status& s) { return Json(percent_used(s)); }},
+    {"MSGS", "messages", true, [](const Status& s) { return Json(s.messages); }},
+    {"READERS", "readers", true, [](const Status& s) { return Json(s.readers); }},
+    {"WRITERS", "writers", true, [](const Status& s) { return Json(s.writers); }},
+    {"LOST", "lost", true, [](const Status& s) { return Json(s.lost); }},
+    // The columns above are shown by default.
+    {"PUSHED", "pushed", true, [](const Status& s) { return Json(s.pushed); }},
+    {"POPPED", "popped", true, [](const Status& s) { return Json(s.popped); }},
+    {"REDELIVERED", "redelivered", true, [](const Status& s) { return Json(s.redelivered); }},
+    {"ABANDONED", "abandoned", true, [](const Status& s) { return Json(s.abandoned); }},
+    {"SIZE", "segment_bytes", true, [](const Status& s) { return Json(s.segment_bytes); }, Shown::size},
+    {"MODE", "mode", true, [](const Status& s) { return Json(fmt::format("{:04o}", s.mode)); }},
+    {"OWNER", "owner", false, [](const Status& s) { return Json(user_name(s.owner)); }},
+    {"RECORD", "record", false, [](const Status& s) { return s.record.empty() ? Json() : Json(s.record); }},
+};
+constexpr std::size_t default_columns = 10;
+
+}  // namespace
+
+RingColumns default_ring_columns() { return first_of(columns, default_columns); }
+RingColumns parse_ring_columns(std::string_view text) { return parse_columns(text, columns, default_columns); }
+
+Json ring_as_json(const Status& s, const RingColumns& chosen) {
+    Json ring;
+    for (const auto* column : chosen) ring[column->key] = column->value(s);
+    return ring;
+}
+
+Json ring_as_json(const Status& s) {
+    Json ring;
+    for (const auto& column : columns) ring[column.key] = column.value(s);
+    ring["watchers"] = s.watchers;
+    ring["path"] = s.path;
+    ring["fixed"] = s.fixed;
+    ring["timestamps"] = s.timestamps;
+    ring["waiting"] = name_of(s.waiting);
+    ring["slot_size"] = s.slot_size;
+    ring["physical_slots"] = s.physical_slots;
+    ring["max_message"] = s.max_message;
+    ring["max_participants"] = s.max_participants;
+    ring["producers_ended_badly"] = s.producers_ended_badly;
+    ring["consumers_ended_badly"] = s.consumers_ended_badly;
+    ring["write_position"] = s.write_position;
+    ring["read_position"] = s.read_position;
+    ring["free_position"] = s.free_position;
+    ring["id"] = fmt::format("{:016x}{:016x}", s.id[0], s.id[1]);
+    ring["created_ns"] = s.created_ns;
+    ring["active_ns"] = s.active_ns;
+    ring["creator_pid"] = s.creator_pid;
+    ring["creator_uid"] = s.creator_uid;
+    ring["creator_gid"] = s.creator_gid;
+    ring["uid"] = s.owner;
+    ring["gid"] = s.group;
+    ring["format_version"] = s.format_version;
+    return ring;
+}
