@@ -39,7 +39,8 @@ _shmq_value() {
         *-bench:--duration | *-bench:--runs | *-bench:--cpus | *-bench:--rate | *-bench:--max-regress | *-bench:--fail-if) ;;
         *-unlink:--idle) ;;
         *-create:-T | *-create:--type) _shmq_words 'spsc mpsc spmc mpmc' ;;
-        *-create:--overflow) _shmq_words 'block' ;;
+        *-create:--overflow) _shmq_words 'block overwrite' ;;
+        *-pop:--from) _shmq_words 'oldest newest' ;;
         *-create:-m | *-create:--mode) _shmq_words '600 640 644 660 666' ;;
         *-create:-g | *-create:--group) COMPREPLY=($(compgen -g -- "$cur")) ;;
         *-create:-[Ns] | *-create:--slots | *-create:--slot-size | *-create:--max-message | *-create:--participants | *-create:--record) ;;
@@ -63,9 +64,9 @@ _shmq() {
         if [[ $cur == -* ]]; then
             local common='-q --quiet -v --verbose -h --help -V --version' own=
             case $command in
-                shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --participants' ;;
+                shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type --broadcast --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --participants' ;;
                 shmq-push) own='-F --framing -z --nul -w --whole -J --json -d --data -c --count -n --no-wait -t --timeout -e --end --wait-ring --waiting --skip-oversize' ;;
-                shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --wait-ring --waiting' ;;
+                shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --from --wait-ring --waiting' ;;
                 shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings --until -t --timeout' ;;
                 shmq-unlink) own='-f --force --all --stale --idle --watch --dry-run' ;;
                 shmq-bench) own='-s --sizes -T --type --producers --consumers --batch -N --slots --duration --runs --cpus --rate --waiting --against -J --json --save --baseline --max-regress --fail-if --plot' ;;

@@ -43,7 +43,7 @@ std::uint32_t parse_participants(std::string_view text) {
 }
 
 bool parse_overflow(std::string_view text) {
-    static constexpr Choice<bool> policies[] = {{"block", true}};
+    static constexpr Choice<bool> policies[] = {{"block", false}, {"overwrite", true}};
     return choose(text, policies);
 }
 
@@ -53,7 +53,7 @@ Config parse(int argc, char** argv) {
     std::optional<std::uint64_t> slots;
     Type type{shmq::many, shmq::many};
     std::optional<Record> record;
-    bool block = true, exist_ok = false, replace = false, force = false, reopen = false;
+    bool exist_ok = false, replace = false, force = false, reopen = false;
 
     CommandLine line({.tool = "shmq-create",
                       .synopsis = "[OPTION]... NAME...",
@@ -61,7 +61,8 @@ Config parse(int argc, char** argv) {
                       .examples = "  shmq-create jobs\n"
                                   "  shmq-create -N 1M -s 64 --fixed -T spsc samples\n"
                                   "  shmq-create --record 'id:u32,px:f64,sym:char[8]' ticks\n"
-                                "  shmq-create --exist-ok -m 660 -g audio events\n",
+                                  "  shmq-create --broadcast --overflow overwrite -N 1 temperature\n"
+                                  "  shmq-create --exist-ok -m 660 -g audio events\n",
                       .exits = {Exit::ok, Exit::usage, Exit::data, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission},
                       .runs_command = true},
                      config);
@@ -70,7 +71,8 @@ Config parse(int argc, char** argv) {
     line.flag("--fixed", "every message is exactly SIZE bytes, one slot", options.fixed);
     line.option("--max-message", "SIZE", "refuse longer messages", options.max_message, parse_size);
     line.option("-T,--type", "TYPE", "spsc, mpsc, spmc or mpmc: single or many producers,\nsingle or many consumers (mpmc)", type, parse_type);
-    line.option("--overflow", "POLICY", "block: a push into a full ring waits", block, parse_overflow);
+    line.flag("--broadcast", "every consumer gets every message", options.broadcast);
+    line.option("--overflow", "POLICY", "what a push into a full ring does: block: it waits,\noverwrite: the oldest message goes (block)", options.overwrite, parse_overflow);
     line.option("--record", "LAYOUT", "every message is a C struct that -J shows as JSON:\nNAME:TYPE[N][@OFFSET],...; TYPE: i8 i16 i32 i64 u8 u16\nu32 u64 f32 f64 bool char", record, parse_record);
     line.flag("--timestamps", "keep the time of each message", options.timestamps);
     line.option("--waiting", "HOW", "adaptive, block or spin (adaptive)", options.waiting, parse_waiting);

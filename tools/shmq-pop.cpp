@@ -22,8 +22,14 @@ struct Config : Common {
     std::optional<std::uint64_t> count;
     std::optional<std::chrono::nanoseconds> time_out;
     std::optional<shmq::Waiting> waiting;
+    shmq::From from = shmq::From::oldest;
     bool all = false, no_wait = false, end = false, peek = false, wait_ring = false;
 };
+
+shmq::From parse_from(std::string_view text) {
+    static constexpr Choice<shmq::From> ends[] = {{"oldest", shmq::From::oldest}, {"newest", shmq::From::newest}};
+    return choose(text, ends);
+}
 
 Config parse(int argc, char** argv) {
     Config config;
@@ -44,6 +50,7 @@ Config parse(int argc, char** argv) {
     line.option("-t,--timeout", "TIME", "fail (124) when a message does not come in time", config.time_out, parse_duration);
     line.flag("-e,--end", "also stop when all is read and no producer is left; 69 if one died", config.end);
     line.flag("-p,--peek", "print what is there, without consuming it", config.peek);
+    line.option("--from", "WHERE", "where to begin, with -p or in a broadcast ring: with the\noldest message there is or with the newest (oldest)", config.from, parse_from);
     line.flag("--wait-ring", "wait until there is a ring of that name", config.wait_ring);
     line.option("--waiting", "HOW", "wait for messages: adaptive, block or spin", config.waiting, parse_waiting);
     config.ring = ring_operand(line.read(argc, argv));
@@ -101,16 +108,17 @@ public:
     void summary() const {
         if (!config_.verbose) return;
         std::string line = config_.ring + ": " + (config_.peek ? "printed " : "popped ") + counted(popped_, "message") + ", " + counted(bytes_, "byte") + ", " + std::to_string(redelivered_) + " redelivered";
+        if (lost_) line += ", " + std::to_string(lost_) + " lost";
         if (damaged_) line += ", " + std::to_string(damaged_) + " that -F " + std::string(framing_.name) + " cannot carry";
         complain(line);
     }
 
 private:
     Origin origin(const shmq::Message& message) const noexcept {
-        return {message.position(), timed_ ? message.time_ns() : 0, message.redelivered()};
+        return {message.position(), timed_ ? message.time_ns() : 0, message.redelivered(), message.lost()};
     }
     void put(shmq::Bytes message, const Origin& origin) {
-        bytes_ += message.size(), redelivered_ += origin.redelivered;
+        bytes_ += message.size(), redelivered_ += origin.redelivered, lost_ += origin.lost;
         if (!framing_.put(framing_, message, origin, shape_, out_)) [[unlikely]] tell_damaged();
     }
     void tell_damaged() {
@@ -133,7 +141,7 @@ private:
     const std::optional<Record> record_;
     const Shape shape_;
     Output out_;
-    std::uint64_t left_, popped_ = 0, bytes_ = 0, redelivered_ = 0, damaged_ = 0;
+    std::uint64_t left_, popped_ = 0, bytes_ = 0, redelivered_ = 0, lost_ = 0, damaged_ = 0;
 };
 
 // -e: have the producers come and gone? To be asked when the ring is empty; it costs system calls.
@@ -221,13 +229,14 @@ private:
 };
 
 Exit pop(const Config& config) {
-    auto ring = open_ring(config.ring, config.wait_ring, config.time_out, [&] { return shmq::Consumer(config.ring, {.waiting = config.waiting}); });
+    auto ring = open_ring(config.ring, config.wait_ring, config.time_out, [&] { return shmq::Consumer(config.ring, {.waiting = config.waiting, .from = config.from}); });
     const Interrupts interrupts(ring);
     return Stream(ring, config).run();
 }
 
 Exit peek(const Config& config) {
     auto ring = open_ring(config.ring, config.wait_ring, config.time_out, [&] { return shmq::Viewer(config.ring); });
+    if (config.from == shmq::From::newest) ring.to_newest();
     Drain drain(config, record_of(ring, config));
     std::vector<std::byte> message;
     shmq::Viewer::Info info{};

@@ -374,6 +374,7 @@ bool marked_removed(const SegmentFile& file) {
 std::string policy_text(const Header& h) {
     return number(h.capacity) + " slots of " + number(h.requested_slot_size) + " bytes" + (h.incompatible & feature_fixed ? ", fixed" : "") +
            (h.incompatible & feature_one_producer ? ", one producer" : ", many producers") + (h.incompatible & feature_one_consumer ? ", one consumer" : ", many consumers") +
+           (h.incompatible & feature_broadcast ? ", broadcast" : "") + (h.incompatible & feature_overwrite ? ", overwrite" : "") +
            (h.incompatible & feature_timestamps ? ", timestamps" : "") + ", longest message " + number(h.max_message) + ", " + number(h.participants) + " participants" +
            (h.record_bytes ? ", with a record layout" : "");
 }

@@ -9,18 +9,12 @@ works 'with a message in it' shmq-push -d message q
 
 later shmq-create -D new
 later shmq-create --duplex new
-later shmq-create --broadcast new
-later shmq-create --overflow overwrite new
-later shmq-create --overflow=overwrite new
 later shmq-create --ephemeral new
 later shmq-create --lock-memory new
 later shmq-create new -- true
 later shmq-create new -- sleep 1
 later shmq-create new -- sh -c 'exit 0'
 
-later shmq-pop --from oldest q
-later shmq-pop --from newest q
-later shmq-pop --from=newest -p q
 
 later shmq-stat -P q
 later shmq-stat -i 1 q

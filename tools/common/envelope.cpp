@@ -87,6 +87,7 @@ bool put_json(const Framing&, shmq::Bytes message, const Origin& origin, const S
     if (ring.record && message.size() == ring.record->size) {
         decode(*ring.record, message, line);
         if (origin.redelivered) line += ",\"_redelivered\":true";
+        if (origin.lost) line += ",\"_lost\":" + std::to_string(origin.lost);
         if (origin.time_ns) line += ",\"_time\":" + std::to_string(origin.time_ns);
     } else {
         const std::string_view content = shmq::text(message);
@@ -94,6 +95,7 @@ bool put_json(const Framing&, shmq::Bytes message, const Origin& origin, const S
         if (is_utf8(content)) line += ",\"data\":" + json_string(content);
         else line += ",\"base64\":\"" + base64(content) + '"';
         if (origin.redelivered) line += ",\"redelivered\":true";
+        if (origin.lost) line += ",\"lost\":" + std::to_string(origin.lost);
         if (origin.time_ns) line += ",\"time\":" + std::to_string(origin.time_ns);
     }
     line += "}\n";

@@ -45,6 +45,7 @@ struct Cut {
 struct Origin {
     std::uint64_t position, time_ns;  // time_ns 0: none
     bool redelivered;
+    std::uint64_t lost = 0;  // messages right before this one that went unseen
 };
 
 struct Framing {

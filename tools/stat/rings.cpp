@@ -18,7 +18,9 @@ const char* name_of(shmq::RingState state) {
 const char* name_of(shmq::Waiting waiting) {
     return waiting == shmq::Waiting::block ? "block" : waiting == shmq::Waiting::spin ? "spin" : "adaptive";
 }
-std::string type_of(const Status& s) { return fmt::format("{}p{}c", s.producers == shmq::one ? 's' : 'm', s.consumers == shmq::one ? 's' : 'm'); }
+std::string type_of(const Status& s) {
+    return fmt::format("{}p{}c{}{}", s.producers == shmq::one ? 's' : 'm', s.consumers == shmq::one ? 's' : 'm', s.broadcast ? "+broadcast" : "", s.overwrite ? "+overwrite" : "");
+}
 
 // Rounded up, as df does: 0 is empty.
 std::uint64_t percent_used(const Status& s) { return (s.used * 100 + s.slots - 1) / s.slots; }
@@ -64,6 +66,8 @@ Json ring_as_json(const Status& s) {
     ring["path"] = s.path;
     ring["fixed"] = s.fixed;
     ring["timestamps"] = s.timestamps;
+    ring["broadcast"] = s.broadcast;
+    ring["overflow"] = s.overwrite ? "overwrite" : "block";
     ring["waiting"] = name_of(s.waiting);
     ring["slot_size"] = s.slot_size;
     ring["physical_slots"] = s.physical_slots;
