@@ -284,9 +284,9 @@ Batch ConsumerCore::batch_at_cursor(std::size_t most, Deadline deadline) noexcep
 Outcome ConsumerCore::release_at_cursor(u64 position, u64 slots, u64 messages, u64 bytes) noexcept {
     if (own_cursor()) {
         expected_ = ordinal_ + 1;
+        move_cursor(position + slots);
         count(messages, bytes);
         count_lost();
-        move_cursor(position + slots);
     }
     return done();
 }
