@@ -282,6 +282,7 @@ Batch ConsumerCore::batch_at_cursor(std::size_t most, Deadline deadline) noexcep
 // ---- releasing ----------------------------------------------------------------------------------
 
 Outcome ConsumerCore::release_at_cursor(u64 position, u64 slots, u64 messages, u64 bytes) noexcept {
+    if (ring_.timestamps && messages) note_delay(own_cursor() ? next_ : position);  // of a batch, the first not yet released
     if (own_cursor()) {
         expected_ = ordinal_ + 1;
         move_cursor(position + slots);

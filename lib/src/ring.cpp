@@ -528,6 +528,10 @@ void ConsumerCore::commit_out_of_order(u64 position) noexcept {
 
 Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t messages, u64 bytes) noexcept {
     if (cursors_) return release_at_cursor(position, slots, messages - released_, bytes - released_bytes_);
+    if (ring_.timestamps) {
+        const u64 p = first_held(position, position + slots);
+        if (p != position + slots) note_delay(p);
+    }
     auto& free_position = ring_.lines->free_position.value;
     // Where some were released singly, others may move free_position meanwhile: only words will do.
     if (!released_ && free_position.load(std::memory_order_acquire) == position) {
@@ -579,10 +583,26 @@ void ConsumerCore::release_in_batch(u64 position, u64 size, u64 slots) noexcept 
         lost_ = 0;  // counted
         return;
     }
+    if (ring_.timestamps) note_delay(position);
     auto& word = ring_.word(position);
     word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
     ++released_, released_bytes_ += size;
     count(1, size);
+}
+
+u64 ConsumerCore::time_at(u64 position) const noexcept {
+    if (!ring_.timestamps) return 0;
+    if (ring_.fixed) return ring_.overwrite ? copied_time_ : ring_.times[position & ring_.mask].load(std::memory_order_relaxed);
+    u64 time;
+    std::memcpy(&time, (copy_ ? copy_.get() : ring_.slot(position)) + message_header_bytes, sizeof time);
+    return time;
+}
+
+// How long the message was in the ring. Of several released at once the oldest is noted.
+void ConsumerCore::note_delay(u64 position) noexcept {
+    const u64 now = wall_clock_ns(), pushed = time_at(position);
+    me_->delay_ns.store(now > pushed ? now - pushed : 1, std::memory_order_relaxed);  // 0: none yet; the clock may have been set back
+    me_->delay_at_ns.store(now, std::memory_order_relaxed);
 }
 
 // Whatever was not committed stays READY without a register: the walk for orphans finds it.
@@ -610,12 +630,7 @@ Outcome ConsumerCore::wake_slowly() noexcept {
 // ---- what a message knows -----------------------------------------------------------------------
 
 std::uint64_t Message::time_ns() const noexcept {
-    if (!core_ || !core_->ring().timestamps) return 0;
-    const auto& ring = core_->ring();
-    if (ring.fixed) return ring.overwrite ? core_->copied_time_ : ring.times[position_ & ring.mask].load(std::memory_order_relaxed);
-    std::uint64_t time;
-    std::memcpy(&time, data_ - detail::message_time_bytes, sizeof time);
-    return time;
+    return core_ ? core_->time_at(position_) : 0;
 }
 
 std::uint64_t Message::sequence() const noexcept {

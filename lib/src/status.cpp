@@ -3,6 +3,7 @@
 #include <shmq/shmq.hpp>
 
 #include <algorithm>
+#include <cstring>
 
 #include "names.hpp"
 #include "segment.hpp"
@@ -23,6 +24,32 @@ u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept {
     }
     return count;
 }
+
+namespace {
+
+// When the oldest message was pushed. Believed only if it was still there after the look.
+u64 oldest_time(const Ring& ring) noexcept {
+    for (int tries = 0; ring.timestamps && tries < 100; ++tries) {
+        const auto end = [&] { return ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit; };
+        for (u64 p = ring.oldest(), to = end(); p < to && to - p <= ring.slots;) {
+            const u64 word = ring.word(p).load(std::memory_order_acquire), size = ring.length_at(p);
+            const bool message = ring.age(word, p) == 0 && (word_state(word) == word_ready || word_state(word) == word_done) && ring.bounded(size);
+            if (message && word_state(word) == word_ready) {
+                u64 time;
+                if (ring.fixed) time = ring.times[p & ring.mask].load(std::memory_order_relaxed);
+                else std::memcpy(&time, ring.slot(p) + message_header_bytes, sizeof time);
+                std::atomic_thread_fence(std::memory_order_acquire);
+                if (ring.oldest() <= p && end() - p <= ring.slots) return time;
+                break;
+            }
+            p += message && !ring.fixed ? ring.slots_for(size) : 1;
+        }
+        if (ring.pending() == 0) break;
+    }
+    return 0;
+}
+
+}  // namespace
 
 }  // namespace detail
 
@@ -53,6 +80,7 @@ Status stat(std::string_view name) {
     s.producers_ended_badly = lines.events.producers_ended_badly.load(std::memory_order_acquire);
     s.consumers_ended_badly = lines.events.consumers_ended_badly.load(std::memory_order_acquire);
     const u32 used = std::min(lines.events.entries_used.load(std::memory_order_acquire), ring.participants);
+    u64 delayed_at = 0;
     for (u32 i = 0; i < used; ++i) {
         const Entry& entry = ring.entries[i];
         const auto of = [](const auto& field) { return field.load(std::memory_order_relaxed); };
@@ -72,6 +100,7 @@ Status stat(std::string_view name) {
         s.pushed += of(entry.pushed), s.popped += of(entry.popped);
         s.redelivered += of(entry.redelivered), s.abandoned += of(entry.abandoned), s.lost += of(entry.lost);
         s.active_ns = std::max(s.active_ns, p.active_ns);
+        if (const u64 at = of(entry.delay_at_ns); at > delayed_at) delayed_at = at, s.delay_ns = of(entry.delay_ns);
         if (p.role == role_none) continue;
         s.readers += p.alive && p.role == role_consumer;
         s.writers += p.alive && p.role == role_producer;
@@ -87,6 +116,7 @@ Status stat(std::string_view name) {
     s.write_position = w & ~end_bit;
     s.used = ring.pending();
     s.messages = count_messages(ring, ring.oldest(), s.write_position);
+    s.oldest_ns = oldest_time(ring);
     s.state = lines.events.state.load(std::memory_order_acquire) == state_removed ? RingState::removed : w & end_bit ? RingState::ended : RingState::open;
     if (mapping.patched()) throw Error(Errc::corrupt, file.name + ": corrupt ring: truncated while it was looked at");
     return s;

@@ -729,6 +729,62 @@ TEST_CASE("stat disturbs nobody: a single side may look at itself, and nothing i
     CHECK(out.push(payload(8)) == Outcome::ok);
 }
 
+TEST_CASE("with timestamps stat tells how old the oldest message is and how long the last one stayed") {
+    const auto now = [] { return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count()); };
+    for (const bool fixed : {false, true})
+        for (const bool broadcast : {false, true})
+            for (const bool overwrite : {false, true})
+                for (const Sides consumers : {many, one}) {
+                    if (broadcast && consumers == one) continue;
+                    CAPTURE(fixed);
+                    CAPTURE(broadcast);
+                    CAPTURE(overwrite);
+                    CAPTURE(consumers == one);
+                    NamedRing ring({.slots = 16, .slot_size = 64, .fixed = fixed, .consumers = consumers, .broadcast = broadcast, .overwrite = overwrite, .timestamps = true});
+                    const auto status = [&] { return shmq::stat(ring.name); };
+                    Producer out(ring.name);
+                    Consumer in(ring.name);
+                    CHECK(status().oldest_ns == 0);
+                    CHECK(status().delay_ns == 0);
+                    u64 before[4], after[4];
+                    for (u32 i = 0; i < 4; ++i) {
+                        before[i] = now();
+                        REQUIRE(out.push(payload(64, 0, i)) == Outcome::ok);
+                        after[i] = now();
+                    }
+                    const auto oldest_is = [&](u32 i) { return status().oldest_ns >= before[i] && status().oldest_ns <= after[i]; };
+                    const auto delay_is_of = [&](u32 i, u64 earliest) { return status().delay_ns >= std::max<u64>(1, earliest - after[i]) && status().delay_ns <= now() - before[i]; };
+                    CHECK(oldest_is(0));
+                    auto held = in.pop();
+                    if (!overwrite || broadcast || consumers == one) CHECK(oldest_is(0));
+                    u64 earliest = now();
+                    REQUIRE(held.release() == Outcome::ok);
+                    CHECK(oldest_is(1 * !(overwrite && broadcast)));  // there nobody's reading frees anything
+                    CHECK(delay_is_of(0, earliest));
+
+                    auto batch = in.pop_batch(2);
+                    REQUIRE(batch);
+                    earliest = now();
+                    if (batch.size() == 2) {  // not in overwrite rings
+                        REQUIRE((*batch.begin()).release() == Outcome::ok);
+                        CHECK(delay_is_of(1, earliest));
+                    }
+                    const u32 last = static_cast<u32>(batch.size());
+                    earliest = now();
+                    REQUIRE(batch.release() == Outcome::ok);
+                    CHECK(delay_is_of(last, earliest));
+                    for (u32 i = last; i < 3; ++i) REQUIRE(in.pop().release() == Outcome::ok);
+                    if (!(overwrite && broadcast)) CHECK(status().oldest_ns == 0);
+                    CHECK(status().delay_ns > 0);
+                    CHECK(status().delay_ns <= now() - before[3]);
+                }
+    NamedRing without({.slots = 16});
+    REQUIRE(Producer(without.name).push(payload(8)) == Outcome::ok);
+    CHECK(shmq::stat(without.name).oldest_ns == 0);
+    REQUIRE(Consumer(without.name).pop().release() == Outcome::ok);
+    CHECK(shmq::stat(without.name).delay_ns == 0);
+}
+
 TEST_CASE("a viewer sees each message once, the held ones too, and consumes none") {
     for (const bool fixed : {false, true}) {
         NamedRing ring({.slots = 16, .slot_size = 64, .fixed = fixed, .timestamps = true, .record = "r"});

@@ -134,6 +134,9 @@ struct Status {
     uid_t owner;
     gid_t group;
     std::uint64_t active_ns;                      // when a message was last moved, roughly; 0: never
+    // Rings with timestamps, else 0: when the oldest message still there was pushed; how long what was
+    // consumed last had been in the ring (of several at once, the oldest).
+    std::uint64_t oldest_ns, delay_ns;
     std::vector<Participant> participants;        // those whose entry is taken, the dead included
 };
 // Looks through a read-only mapping, takes no lock and disturbs nobody.

@@ -143,7 +143,9 @@ struct alignas(line_bytes) Entry {
     std::atomic<u64> redelivered, abandoned, lost;    // messages; slots; messages
     std::atomic<u64> reading_position;  // broadcast: the next position of this consumer
     std::atomic<u64> active_ns;         // when it last moved a message, looked at where it had to wait or left
-    u64 reserved0[5];
+    // Rings with timestamps: how long what this entry consumed last had been in the ring, and when that was.
+    std::atomic<u64> delay_ns, delay_at_ns;
+    u64 reserved0[3];
 
     std::atomic<u32> role;            // Role; none once its owner has left in order
     std::atomic<u32> generation;      // owners so far

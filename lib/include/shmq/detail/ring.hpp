@@ -534,6 +534,7 @@ public:
     Copied pop(std::span<std::byte> buffer, Deadline deadline) noexcept;
 
     Outcome release(u64 position, u64 slots) noexcept {
+        if (ring_.timestamps) [[unlikely]] note_delay(position);
         commit(position, slots);
         count(1, size_);
         return done();
@@ -550,6 +551,8 @@ private:
     friend class shmq::Batch;
     friend class shmq::Message;
 
+    u64 time_at(u64 position) const noexcept;    // of the push of what is held there; 0: no timestamps
+    void note_delay(u64 position) noexcept;      // before what is held there is released
     const std::byte* held_data() const noexcept { return (copy_ ? copy_.get() : ring_.slot(position_)) + ring_.prefix; }
     // Takes the oldest message if it is there: sets position_, size_, word_, held_slots_.
     bool read() noexcept {
