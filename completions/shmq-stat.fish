@@ -3,7 +3,7 @@ complete -c shmq-stat -f -a '(shmq-stat -q -r --noheadings -o NAME 2>/dev/null)'
 complete -c shmq-stat -s J -l json -d JSON
 complete -c shmq-stat -s r -l raw -d 'one space between columns'
 complete -c shmq-stat -s b -l bytes -d 'sizes in bytes'
-complete -c shmq-stat -s o -l output -x -a '(__fish_append , NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER RECORD)' -d 'which columns'
+complete -c shmq-stat -s o -l output -x -a '(__fish_append , NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER AGE DELAY RECORD)' -d 'which columns'
 complete -c shmq-stat -l noheadings -d 'no line of headings'
 complete -c shmq-stat -l until -x -a 'empty nonempty full reader writer end' -d 'wait for a state'
 complete -c shmq-stat -s t -l timeout -x -d 'with --until, fail when it takes longer'

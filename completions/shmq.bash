@@ -29,7 +29,7 @@ _shmq_value() {
         *-push:-F | *-push:--framing | *-pop:-F | *-pop:--framing) _shmq_words 'line nul whole u32 fixed chunk json' ;;
         *-push:-[dct] | *-push:--data | *-push:--count | *-push:--timeout) ;;
         *-pop:-[ct] | *-pop:--count | *-pop:--timeout) ;;
-        *-stat:-o | *-stat:--output) _shmq_list 'NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER RECORD' ;;
+        *-stat:-o | *-stat:--output) _shmq_list 'NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER AGE DELAY RECORD' ;;
         *-stat:--until) _shmq_words 'empty nonempty full reader writer end' ;;
         *-stat:-t | *-stat:--timeout) ;;
         *-bench:-T | *-bench:--type) _shmq_list 'spsc mpsc spmc mpmc' ;;

@@ -29,10 +29,10 @@ Config parse(int argc, char** argv) {
                       .exits = {Exit::ok, Exit::usage, Exit::no_ring, Exit::unavailable, Exit::os, Exit::io, Exit::not_ring, Exit::permission, Exit::timed_out}},
                      config);
     line.flag("-J,--json", "JSON, all there is to know (or the columns of -o)", config.json);
-    line.flag("-r,--raw", "one space between columns, nothing aligned;\nnumbers as with -b", config.style.raw);
+    line.flag("-r,--raw", "one space between columns, nothing aligned;\nsizes in bytes, durations in nanoseconds", config.style.raw);
     line.flag("-b,--bytes", "sizes in bytes", config.style.bytes);
     line.option("-o,--output", "COLUMNS", "which columns; +COLUMNS adds to the default.\nNAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST\n"
-                "(default), PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER RECORD", config.shown, parse_ring_columns);
+                "(default), PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER AGE DELAY\nRECORD", config.shown, parse_ring_columns);
     line.flag("--noheadings", "no line of headings", config.style.no_headings);
     line.option("--until", "STATE", "show nothing, but wait until the rings NAME... are\nempty, nonempty or full, have a reader or a writer,\nor until their stream is at its end (end)", config.until, parse_condition);
     line.option("-t,--timeout", "TIME", "with --until: fail when that takes longer", config.time_out, parse_duration);

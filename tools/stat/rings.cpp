@@ -25,6 +25,13 @@ std::string type_of(const Status& s) {
 // Rounded up, as df does: 0 is empty.
 std::uint64_t percent_used(const Status& s) { return (s.used * 100 + s.slots - 1) / s.slots; }
 
+// How long the oldest message has been there. The clock may have been set back since.
+Json age_of(const Status& s) {
+    if (!s.oldest_ns) return {};
+    const auto now = static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
+    return now > s.oldest_ns ? now - s.oldest_ns : 0;
+}
+
 constexpr Column<Status> columns[] = {
     {"NAME", "name", false, [](const Status& s) { return Json(s.name); }},
     {"TYPE", "type", false, [](const Status& s) { return Json(type_of(s)); }},
@@ -44,6 +51,8 @@ constexpr Column<Status> columns[] = {
     {"SIZE", "segment_bytes", true, [](const Status& s) { return Json(s.segment_bytes); }, Shown::size},
     {"MODE", "mode", true, [](const Status& s) { return Json(fmt::format("{:04o}", s.mode)); }},
     {"OWNER", "owner", false, [](const Status& s) { return Json(user_name(s.owner)); }},
+    {"AGE", "age_ns", true, [](const Status& s) { return age_of(s); }, Shown::duration},
+    {"DELAY", "delay_ns", true, [](const Status& s) { return s.delay_ns ? Json(s.delay_ns) : Json(); }, Shown::duration},
     {"RECORD", "record", false, [](const Status& s) { return s.record.empty() ? Json() : Json(s.record); }},
 };
 constexpr std::size_t default_columns = 10;

@@ -10,6 +10,20 @@ std::string human(std::uint64_t bytes) {
     return text + "KMGTPE"[unit];
 }
 
+std::string human_duration(std::uint64_t ns) {
+    struct Unit {
+        const char* name;
+        double ns;
+    };
+    constexpr Unit units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 6e10}, {"h", 3.6e12}, {"d", 8.64e13}};
+    const auto value = static_cast<double>(ns);
+    const Unit* unit = units;
+    while (unit + 1 != std::end(units) && value >= unit[1].ns - unit->ns / 20) ++unit;  // 59.96s is 1m
+    std::string text = fmt::format("{:.1f}", value / unit->ns);
+    if (text.ends_with(".0")) text.resize(text.size() - 2);
+    return text + unit->name;
+}
+
 // A record layout may be any text that a program gave.
 static std::string one_word(std::string text) {
     std::ranges::replace_if(text, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; }, '?');
@@ -20,7 +34,9 @@ std::string cell(const Json& value, Shown shown, const Style& style) {
     if (value.is_null()) return "-";
     if (value.is_string()) return one_word(value.get<std::string>());
     const auto number = value.get<std::uint64_t>();
-    return shown == Shown::size && !style.bytes && !style.raw ? human(number) : std::to_string(number);
+    if (shown == Shown::size && !style.bytes && !style.raw) return human(number);
+    if (shown == Shown::duration && !style.raw) return human_duration(number);
+    return std::to_string(number);
 }
 
 std::string aligned(const std::vector<std::vector<std::string>>& rows, const std::vector<bool>& right, bool raw) {

@@ -16,7 +16,8 @@ using Json = nlohmann::ordered_json;
 
 enum class Shown {
     plain,
-    size,  // bytes, for people in K, M and G
+    size,      // bytes, for people in K, M and G
+    duration,  // ns, for people in us, ms, s, m, h and d
 };
 
 template <class Row>
@@ -33,6 +34,7 @@ struct Style {
 };
 
 std::string human(std::uint64_t bytes);
+std::string human_duration(std::uint64_t ns);
 std::string cell(const Json& value, Shown shown, const Style& style);
 // Text for all rows, headings among them; `right` says which columns are aligned there.
 std::string aligned(const std::vector<std::vector<std::string>>& rows, const std::vector<bool>& right, bool raw);
