@@ -150,6 +150,10 @@ check 'and says so' jq -e '._redelivered == true and .a == 1' "$out"
 works 'push takes it with that' bash -c 'shmq-push -J any' <"$out"
 ends 0 'and pop' shmq-pop -J -a any
 check 'says it no more' jq -e 'has("_redelivered") | not' "$out"
+works 'a ring that overwrites' shmq-create --record n:u32 -N 2 --overflow overwrite latest
+works 'five records' bash -c 'for n in 1 2 3 4 5; do echo "{\"n\":$n}"; done | shmq-push -J latest'
+gives 'two are there, and how many are not' $'{"n":4,"_lost":3}\n{"n":5}' shmq-pop -J -a latest
+works 'push takes it with that' shmq-push -J -d '{"n":4,"_lost":3}' latest
 works 'a ring with times' shmq-create --record "$tick" --timestamps timed
 before=$(date +%s%N)
 works 'a record' shmq-push -J -d '{"id":1,"px":1,"sym":"x"}' timed
