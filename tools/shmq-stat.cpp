@@ -1,6 +1,8 @@
 // shmq-stat: what is in the rings and who is attached. Looks only: read-only mappings, no locks.
 #include <fmt/format.h>
 
+#include "stat/limits.hpp"
+#include "stat/participants.hpp"
 #include "stat/rings.hpp"
 #include "stat/until.hpp"
 
@@ -9,7 +11,10 @@ namespace {
 struct Config : Common {
     bool json = false;
     Style style;
-    RingColumns shown;
+    bool participants = false, limits = false;
+    std::string columns;  // of -o
+    RingColumns ring_columns;
+    MemberColumns member_columns;
     bool chosen = false;  // by -o: restricts JSON too
     std::optional<shmq::Condition> until;
     std::optional<std::chrono::nanoseconds> time_out;
@@ -18,7 +23,8 @@ struct Config : Common {
 
 Config parse(int argc, char** argv) {
     Config config;
-    config.shown = default_ring_columns();
+    config.ring_columns = default_ring_columns();
+    config.member_columns = default_member_columns();
     CommandLine line({.tool = "shmq-stat",
                       .synopsis = "[OPTION]... [NAME]...",
                       .purpose = "Show rings: those named, or all in $SHMQ_DIR.",
@@ -32,46 +38,99 @@ Config parse(int argc, char** argv) {
     line.flag("-r,--raw", "one space between columns, nothing aligned;\nsizes in bytes, durations in nanoseconds", config.style.raw);
     line.flag("-b,--bytes", "sizes in bytes", config.style.bytes);
     line.option("-o,--output", "COLUMNS", "which columns; +COLUMNS adds to the default.\nNAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST\n"
-                "(default), PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER AGE DELAY\nRECORD", config.shown, parse_ring_columns);
+                "(default), PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER GROUP\n"
+                "CREATOR CGROUP CPID LPID PUSHPID POPPID DPID CTIME ATIME DTIME\n"
+                "PUSHTIME POPTIME NATTCH WAIT AGE DELAY RECORD; with -P RING PID USER COMMAND\n"
+                "ROLE STATE HOLDS MESSAGES BYTES LOST (default), ENTRY REDELIVERED\n"
+                "ABANDONED ATTACHED", config.columns);
     line.flag("--noheadings", "no line of headings", config.style.no_headings);
+    line.flag("-P,--participants", "a line for each participant of the rings", config.participants);
+    line.flag("--limits", "what the system allows: room, memory, numbers", config.limits);
     line.option("--until", "STATE", "show nothing, but wait until the rings NAME... are\nempty, nonempty or full, have a reader or a writer,\nor until their stream is at its end (end)", config.until, parse_condition);
     line.option("-t,--timeout", "TIME", "with --until: fail when that takes longer", config.time_out, parse_duration);
     config.names = line.read(argc, argv);
 
     line.at_most_one_of({"--json", "--raw"});
-    for (const char* shows : {"--json", "--raw", "--bytes", "--output", "--noheadings"}) line.at_most_one_of({"--until", shows});
+    line.at_most_one_of({"--participants", "--limits"});
+    line.at_most_one_of({"--output", "--limits"});
+    if (config.limits && !config.names.empty()) throw Failure(Exit::usage, "--limits takes no NAME, found '" + config.names[0] + "'");
+    for (const char* shows : {"--json", "--raw", "--bytes", "--output", "--noheadings", "--participants", "--limits"}) line.at_most_one_of({"--until", shows});
     if (config.until && config.names.empty()) throw Failure(Exit::usage, "--until needs a NAME");
     if (config.time_out && !config.until) throw Failure(Exit::usage, "--timeout needs --until");
     config.chosen = line.given("--output");
+    if (config.chosen) try {
+            if (config.participants) config.member_columns = parse_member_columns(config.columns);
+            else config.ring_columns = parse_ring_columns(config.columns);
+        } catch (const Failure& failure) {
+            throw Failure(failure.exit(), std::string("--output: ") + failure.what());
+        }
     for (const std::string& name : config.names) shmq::path_of(name);
     return config;
 }
 
-Exit run(const Config& config) {
-    if (config.until) return wait_until(*config.until, config.names, config.time_out);
-    Exit exit = Exit::ok;
+struct Found {
     std::vector<shmq::Status> rings;
+    std::size_t names = 0;
+    Exit exit = Exit::ok;
+};
+
+Found look(const Config& config) {
+    Found found;
     const bool all = config.names.empty();
     const std::vector<std::string> names = all ? shmq::list() : config.names;
+    found.names = names.size();
     for (const std::string& name : names) {
         try {
-            rings.push_back(shmq::stat(name));
+            found.rings.push_back(shmq::stat(name));
         } catch (const shmq::Error& error) {
             // Nobody asked for this one by name: gone in the meantime, somebody else's, or not a ring.
             if (all && (error.code() == shmq::Errc::no_such_ring || config.quiet)) continue;
             const Exit failed = complain(error);
-            if ((!all || failed == Exit::os) && exit == Exit::ok) exit = failed;
+            if ((!all || failed == Exit::os) && found.exit == Exit::ok) found.exit = failed;
         }
     }
-    if (config.json) {
-        Json document{{"format", 1}, {"rings", Json::array()}};
-        for (const shmq::Status& status : rings) document["rings"].push_back(config.chosen ? ring_as_json(status, config.shown) : ring_as_json(status));
-        print(document.dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
-    } else if (all || !rings.empty()) {
-        print(as_table(rings, config.shown, config.style));
+    return found;
+}
+
+std::vector<Member> all_members(const std::vector<shmq::Status>& rings) {
+    std::vector<Member> members;
+    for (const shmq::Status& ring : rings) {
+        std::vector<Member> some = members_of(ring);
+        std::ranges::move(some, std::back_inserter(members));
     }
-    if (config.verbose) complain(fmt::format("{} of {} rings shown", rings.size(), names.size()));
-    return exit;
+    return members;
+}
+
+Json as_json(const std::vector<shmq::Status>& rings, const Config& config) {
+    Json document{{"format", 1}};
+    Json& list = document[config.participants ? "participants" : "rings"] = Json::array();
+    if (config.participants) {
+        for (const Member& member : all_members(rings)) list.push_back(config.chosen ? member_as_json(member, config.member_columns) : member_as_json(member));
+    } else {
+        for (const shmq::Status& ring : rings) list.push_back(config.chosen ? ring_as_json(ring, config.ring_columns) : ring_as_json(ring));
+    }
+    return document;
+}
+
+std::string as_text(const std::vector<shmq::Status>& rings, const Config& config) {
+    return config.participants ? as_table(all_members(rings), config.member_columns, config.style) : as_table(rings, config.ring_columns, config.style);
+}
+
+std::string text_of(const Json& document, int indent = 2) { return document.dump(indent, ' ', false, Json::error_handler_t::replace) + '\n'; }
+
+Exit show_limits(const Config& config) {
+    print(config.json ? text_of({{"format", 1}, {"limits", limits_as_json()}}) : limits_as_text(config.style));
+    return Exit::ok;
+}
+
+Exit run(const Config& config) {
+    if (config.until) return wait_until(*config.until, config.names, config.time_out);
+    if (config.limits) return show_limits(config);
+    const Found found = look(config);
+    if (config.json) print(text_of(as_json(found.rings, config)));
+    else if (config.names.empty() || !found.rings.empty()) print(as_text(found.rings, config));
+    if (config.verbose) complain(fmt::format("{} of {} rings shown", found.rings.size(), found.names));
+    return found.exit;
 }
 
 }  // namespace

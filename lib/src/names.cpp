@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <shmq/shmq.hpp>
-
 namespace shmq {
 namespace detail {
 

@@ -4,10 +4,12 @@
 #include <string>
 #include <string_view>
 
+#include <shmq/shmq.hpp>
+
 namespace shmq::detail {
 
 inline constexpr std::string_view file_prefix = "shmq.";
-inline constexpr std::size_t max_name = 200;
+inline constexpr std::size_t max_name = longest_name;
 
 // Without the leading '/', checked; throws Error bad_name.
 std::string checked_name(std::string_view name);

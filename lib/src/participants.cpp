@@ -29,6 +29,19 @@ void raise_to(std::atomic<u32>& value, u32 least) noexcept {
     for (u32 now = value.load(std::memory_order_relaxed); now < least && !value.compare_exchange_weak(now, least, std::memory_order_acq_rel);) {}
 }
 
+// What people ask for is kept when an owner of an entry goes or is found dead.
+void keep_times(Events& events, const Entry& entry) noexcept {
+    const auto of = [](const auto& field) { return field.load(std::memory_order_relaxed); };
+    const u64 when = of(entry.active_ns), pid = of(entry.pid);
+    const auto keep = [&](std::atomic<u64>& last_ns, std::atomic<u64>& last_pid) {
+        if (of(last_ns) > when) return;
+        last_ns.store(when, std::memory_order_relaxed);
+        last_pid.store(pid, std::memory_order_relaxed);
+    };
+    if (of(entry.pushed) != of(entry.pushed_before)) keep(events.last_push_ns, events.last_push_pid);
+    if (of(entry.popped) != of(entry.popped_before)) keep(events.last_pop_ns, events.last_pop_pid);
+}
+
 Error locked_out(const std::string& name) { return Error(Errc::in_use, name + ": a process that reads it has locked it against attaching (lslocks shows which)"); }
 
 }  // namespace
@@ -103,6 +116,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
     const u32 before = entry.role.load(std::memory_order_acquire);
     if (before == role_producer) events.producers_ended_badly.fetch_add(1, std::memory_order_acq_rel);
     if (before == role_consumer) events.consumers_ended_badly.fetch_add(1, std::memory_order_acq_rel);
+    if (before != role_none) keep_times(events, entry);
     entry.role.store(role_none, std::memory_order_release);
     entry.claim_position.store(no_position, std::memory_order_release);
     entry.generation.fetch_add(1, std::memory_order_relaxed);
@@ -144,6 +158,8 @@ Attachment::~Attachment() {
     const Ring& ring = mapping_->ring();
     Entry& entry = ring.entries[entry_];
     entry.claim_position.store(no_position, std::memory_order_release);
+    core().touch_last();
+    keep_times(ring.lines->events, entry);
     ring.lines->events.last_detach_ns.store(now_ns(), std::memory_order_relaxed);
     ring.lines->events.last_detach_pid.store(static_cast<u64>(getpid()), std::memory_order_relaxed);
     if (leaves_badly_ && role_ != role_watcher) {

@@ -68,7 +68,14 @@ void clear_entries(const Ring& ring) noexcept {
 
 u64 Ring::slots_for_odd(u64 need) const noexcept { return std::max<u64>(1, (need + slot_size - 1) / slot_size); }
 
-void Core::touch() noexcept { me_->active_ns.store(wall_clock_ns(), std::memory_order_relaxed); }
+void Core::touch() noexcept {
+    me_->active_ns.store(wall_clock_ns(), std::memory_order_relaxed);
+    touched_ = moved() + 1;
+}
+
+void Core::touch_last() noexcept {
+    if (moved() > touched_) touch();
+}
 
 Outcome Core::fallen() noexcept {
     if (alert_.load(std::memory_order_relaxed) & alert_forked) return Outcome::forked;
@@ -215,7 +222,10 @@ Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) no
             // Others were faster, or limit_ is old: look, and count again with what is found.
             n = slots_for(messages[pushed].size());
             withdraw();
-            if (const u64 before = limit_; look_for_room(n, false) == Outcome::ok && limit_ != before) continue;
+            if (const u64 before = limit_; look_for_room(n, false) == Outcome::ok && limit_ != before) {
+                touch();
+                continue;
+            }
             end = pushed + 1;
             if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return {outcome, pushed};
         }
@@ -239,9 +249,8 @@ ClaimBatch ProducerCore::claim_batch(std::size_t count, std::size_t size, Deadli
         withdraw();
         const u64 at = look_for_room(each, false) == Outcome::ok ? ring_.lines->write_position.value.load(std::memory_order_relaxed) : limit_;
         n = std::min<u64>(n, at < limit_ ? (limit_ - at) / each * each : 0);
-        if (n == 0 || !take(n)) {
-            if (const Outcome outcome = take_slowly(n = each, deadline); outcome != Outcome::ok) return ClaimBatch(outcome);
-        }
+        if (n && take(n)) touch();
+        else if (const Outcome outcome = take_slowly(n = each, deadline); outcome != Outcome::ok) return ClaimBatch(outcome);
     }
     return ClaimBatch(this, position_, position_ + n);
 }

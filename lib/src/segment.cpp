@@ -404,6 +404,13 @@ void require_same(const SegmentFile& there, const Header& wanted, const Options&
 
 }  // namespace
 
+std::uint64_t size_of(const Options& options) {
+    Header header = header_for(options);
+    const Fd dir(open(directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    lay_out(header, page_of(dir.get()));
+    return header.total_bytes;
+}
+
 void create(std::string_view name, const Options& options) {
     const std::string checked = checked_name(name), path = file_of(checked);
     const Header wanted = header_for(options);

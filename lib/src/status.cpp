@@ -79,6 +79,13 @@ Status stat(std::string_view name) {
 
     s.producers_ended_badly = lines.events.producers_ended_badly.load(std::memory_order_acquire);
     s.consumers_ended_badly = lines.events.consumers_ended_badly.load(std::memory_order_acquire);
+    // The latest of several, in no order.
+    const auto later = [](u64 when, u64 pid, u64& last_ns, u32& last_pid) {
+        if (when > last_ns) last_ns = when, last_pid = static_cast<u32>(pid);
+    };
+    later(lines.events.last_push_ns.load(), lines.events.last_push_pid.load(), s.last_push_ns, s.last_push_pid);
+    later(lines.events.last_pop_ns.load(), lines.events.last_pop_pid.load(), s.last_pop_ns, s.last_pop_pid);
+    later(lines.events.last_detach_ns.load(), lines.events.last_detach_pid.load(), s.last_detach_ns, s.last_detach_pid);
     const u32 used = std::min(lines.events.entries_used.load(std::memory_order_acquire), ring.participants);
     u64 delayed_at = 0;
     for (u32 i = 0; i < used; ++i) {
@@ -99,8 +106,12 @@ Status stat(std::string_view name) {
         if (ring.broadcast && p.role == role_consumer) p.reading_position = of(entry.reading_position);
         s.pushed += of(entry.pushed), s.popped += of(entry.popped);
         s.redelivered += of(entry.redelivered), s.abandoned += of(entry.abandoned), s.lost += of(entry.lost);
-        s.active_ns = std::max(s.active_ns, p.active_ns);
         if (const u64 at = of(entry.delay_at_ns); at > delayed_at) delayed_at = at, s.delay_ns = of(entry.delay_ns);
+        s.pushed_bytes += of(entry.pushed_bytes), s.popped_bytes += of(entry.popped_bytes);
+        if (of(entry.pushed) != of(entry.pushed_before)) later(std::max(p.active_ns, p.attached_ns), p.pid, s.last_push_ns, s.last_push_pid);
+        if (of(entry.popped) != of(entry.popped_before)) later(std::max(p.active_ns, p.attached_ns), p.pid, s.last_pop_ns, s.last_pop_pid);
+        later(p.attached_ns, p.pid, s.last_attach_ns, s.last_attach_pid);
+        s.attached += p.alive;
         if (p.role == role_none) continue;
         s.readers += p.alive && p.role == role_consumer;
         s.writers += p.alive && p.role == role_producer;
@@ -109,6 +120,9 @@ Status stat(std::string_view name) {
         if (!p.alive && p.role == role_consumer) ++s.consumers_ended_badly;
         s.participants.push_back(p);
     }
+
+    s.active_ns = std::max(s.last_push_ns, s.last_pop_ns);
+    if (ring.fixed) s.pushed_bytes = s.pushed * ring.slot_size, s.popped_bytes = s.popped * ring.slot_size;
 
     s.free_position = lines.free_position.value.load(std::memory_order_acquire);
     s.read_position = lines.read_position.value.load(std::memory_order_acquire);

@@ -16,11 +16,8 @@ later shmq-create new -- sleep 1
 later shmq-create new -- sh -c 'exit 0'
 
 
-later shmq-stat -P q
 later shmq-stat -i 1 q
 later shmq-stat -i 1 -c 1 q
-later shmq-stat --limits
-for column in CPID LPID CTIME ATIME WAIT; do later shmq-stat -o "$column" q; done
 
 # A duplex ring's sides are names that no ring has yet.
 for tool in push pop stat unlink; do later "shmq-$tool" q/a; done

@@ -33,6 +33,7 @@ done
 # Values. What the commands know, from their own mouths.
 framings=$(shmq-push --help | sed -nE 's/.*cut into messages: //p' | tr -d ' ' | tr , '\n' | sort)
 columns=$(shmq-stat -o nonsense 2>&1 | sed -nE 's/.*columns out of //p' | tr -d ' ' | tr , '\n' | sort)
+members=$(shmq-stat -P -o nonsense 2>&1 | sed -nE 's/.*columns out of //p' | tr -d ' ' | tr , '\n' | sort)
 check 'push knows framings' [ "$(wc -l <<<"$framings")" -ge 7 ]
 check 'stat knows columns' [ "$(wc -l <<<"$columns")" -ge 17 ]
 known() { shmq-create "$1" nonsense x 2>&1 | sed -nE 's/.*expected //p' | grep -oE '\b[a-z]+\b' | grep -vxE 'one|of|or' | sort; }
@@ -45,6 +46,7 @@ for shell in bash zsh fish; do
     same "$shell offers the framings of push" "$framings" "$(offered_by $shell 'shmq-push -F ')"
     same "$shell offers the framings of pop" "$framings" "$(offered_by $shell 'shmq-pop --framing ')"
     same "$shell offers the columns" "$columns" "$(offered_by $shell 'shmq-stat -o ')"
+    same "$shell offers the columns of participants" "$members" "$(offered_by $shell 'shmq-stat -P -o ')"
     same "$shell offers the states" "$states" "$(offered_by $shell 'shmq-stat --until ')"
     same "$shell offers the types" "$types" "$(offered_by $shell 'shmq-create -T ')"
     same "$shell offers the types to bench" "$types" "$(offered_by $shell 'shmq-bench -T ')"
@@ -57,3 +59,4 @@ for word in $framings; do
     for command in push pop; do check "shmq-$command(1) explains framing $word" grep -q "^\.It Cm $word\$" "$SHMQ_SOURCE/man/shmq-$command.1"; done
 done
 same 'shmq-stat(1) explains the columns' "$columns" "$(sed -nE 's/^\.It Cm ([A-Z%]+)$/\1/p' "$SHMQ_SOURCE/man/shmq-stat.1" | sort)"
+same 'and those of participants' "$members" "$(sed -nE 's/^\.It Li ([A-Z]+)$/\1/p' "$SHMQ_SOURCE/man/shmq-stat.1" | sort)"

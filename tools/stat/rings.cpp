@@ -1,16 +1,11 @@
 #include "stat/rings.hpp"
 
+#include <grp.h>
 #include <pwd.h>
 
 namespace {
 
 using shmq::Status;
-
-// An id without a name is shown as the number.
-std::string user_name(uid_t uid) {
-    const auto* const entry = getpwuid(uid);
-    return entry ? entry->pw_name : std::to_string(uid);
-}
 
 const char* name_of(shmq::RingState state) {
     return state == shmq::RingState::open ? "open" : state == shmq::RingState::ended ? "ended" : "removed";
@@ -32,6 +27,8 @@ Json age_of(const Status& s) {
     return now > s.oldest_ns ? now - s.oldest_ns : 0;
 }
 
+Json pid(std::uint32_t value) { return value ? Json(value) : Json(); }  // nobody yet
+
 constexpr Column<Status> columns[] = {
     {"NAME", "name", false, [](const Status& s) { return Json(s.name); }},
     {"TYPE", "type", false, [](const Status& s) { return Json(type_of(s)); }},
@@ -51,6 +48,21 @@ constexpr Column<Status> columns[] = {
     {"SIZE", "segment_bytes", true, [](const Status& s) { return Json(s.segment_bytes); }, Shown::size},
     {"MODE", "mode", true, [](const Status& s) { return Json(fmt::format("{:04o}", s.mode)); }},
     {"OWNER", "owner", false, [](const Status& s) { return Json(user_name(s.owner)); }},
+    {"GROUP", "group", false, [](const Status& s) { return Json(group_name(s.group)); }},
+    {"CREATOR", "creator", false, [](const Status& s) { return Json(user_name(s.creator_uid)); }},
+    {"CGROUP", "creator_group", false, [](const Status& s) { return Json(group_name(s.creator_gid)); }},
+    {"CPID", "creator_pid", true, [](const Status& s) { return Json(s.creator_pid); }},
+    {"LPID", "last_pid", true, [](const Status& s) { return pid(s.last_detach_ns > s.last_attach_ns ? s.last_detach_pid : s.last_attach_pid); }},
+    {"PUSHPID", "last_push_pid", true, [](const Status& s) { return pid(s.last_push_pid); }},
+    {"POPPID", "last_pop_pid", true, [](const Status& s) { return pid(s.last_pop_pid); }},
+    {"DPID", "last_detach_pid", true, [](const Status& s) { return pid(s.last_detach_pid); }},
+    {"CTIME", "created_ns", false, [](const Status& s) { return Json(s.created_ns); }, Shown::time},
+    {"ATIME", "last_attach_ns", false, [](const Status& s) { return Json(s.last_attach_ns); }, Shown::time},
+    {"DTIME", "last_detach_ns", false, [](const Status& s) { return Json(s.last_detach_ns); }, Shown::time},
+    {"PUSHTIME", "last_push_ns", false, [](const Status& s) { return Json(s.last_push_ns); }, Shown::time},
+    {"POPTIME", "last_pop_ns", false, [](const Status& s) { return Json(s.last_pop_ns); }, Shown::time},
+    {"NATTCH", "attached", true, [](const Status& s) { return Json(s.attached); }},
+    {"WAIT", "waiting", false, [](const Status& s) { return Json(name_of(s.waiting)); }},
     {"AGE", "age_ns", true, [](const Status& s) { return age_of(s); }, Shown::duration},
     {"DELAY", "delay_ns", true, [](const Status& s) { return s.delay_ns ? Json(s.delay_ns) : Json(); }, Shown::duration},
     {"RECORD", "record", false, [](const Status& s) { return s.record.empty() ? Json() : Json(s.record); }},
@@ -58,6 +70,15 @@ constexpr Column<Status> columns[] = {
 constexpr std::size_t default_columns = 10;
 
 }  // namespace
+
+std::string user_name(uid_t uid) {
+    const auto* const entry = getpwuid(uid);
+    return entry ? entry->pw_name : std::to_string(uid);
+}
+std::string group_name(gid_t gid) {
+    const auto* const entry = getgrgid(gid);
+    return entry ? entry->gr_name : std::to_string(gid);
+}
 
 RingColumns default_ring_columns() { return first_of(columns, default_columns); }
 RingColumns parse_ring_columns(std::string_view text) { return parse_columns(text, columns, default_columns); }
@@ -77,7 +98,6 @@ Json ring_as_json(const Status& s) {
     ring["timestamps"] = s.timestamps;
     ring["broadcast"] = s.broadcast;
     ring["overflow"] = s.overwrite ? "overwrite" : "block";
-    ring["waiting"] = name_of(s.waiting);
     ring["slot_size"] = s.slot_size;
     ring["physical_slots"] = s.physical_slots;
     ring["max_message"] = s.max_message;
@@ -88,9 +108,10 @@ Json ring_as_json(const Status& s) {
     ring["read_position"] = s.read_position;
     ring["free_position"] = s.free_position;
     ring["id"] = fmt::format("{:016x}{:016x}", s.id[0], s.id[1]);
-    ring["created_ns"] = s.created_ns;
     ring["active_ns"] = s.active_ns;
-    ring["creator_pid"] = s.creator_pid;
+    ring["last_attach_pid"] = pid(s.last_attach_pid);
+    ring["pushed_bytes"] = s.pushed_bytes;
+    ring["popped_bytes"] = s.popped_bytes;
     ring["creator_uid"] = s.creator_uid;
     ring["creator_gid"] = s.creator_gid;
     ring["uid"] = s.owner;

@@ -1,5 +1,7 @@
 #include "stat/table.hpp"
 
+#include <ctime>
+
 std::string human(std::uint64_t bytes) {
     if (bytes < 1024) return std::to_string(bytes) + 'B';
     auto value = static_cast<double>(bytes);
@@ -24,6 +26,15 @@ std::string human_duration(std::uint64_t ns) {
     return text + unit->name;
 }
 
+// ISO 8601 and one word, in local time.
+static std::string date(std::uint64_t ns) {
+    const auto seconds = static_cast<time_t>(ns / 1'000'000'000);
+    tm local{};
+    char text[64];
+    if (!localtime_r(&seconds, &local) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local)) return "-";
+    return text;
+}
+
 // A record layout may be any text that a program gave.
 static std::string one_word(std::string text) {
     std::ranges::replace_if(text, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; }, '?');
@@ -34,6 +45,7 @@ std::string cell(const Json& value, Shown shown, const Style& style) {
     if (value.is_null()) return "-";
     if (value.is_string()) return one_word(value.get<std::string>());
     const auto number = value.get<std::uint64_t>();
+    if (shown == Shown::time) return number ? date(number) : "-";
     if (shown == Shown::size && !style.bytes && !style.raw) return human(number);
     if (shown == Shown::duration && !style.raw) return human_duration(number);
     return std::to_string(number);

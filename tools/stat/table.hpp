@@ -18,6 +18,7 @@ enum class Shown {
     plain,
     size,      // bytes, for people in K, M and G
     duration,  // ns, for people in us, ms, s, m, h and d
+    time,      // ns since 1970, as a date; 0: never
 };
 
 template <class Row>

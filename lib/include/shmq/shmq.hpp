@@ -64,7 +64,7 @@ private:
 };
 
 // ---- rings by name ------------------------------------------------------------------------------
-// NAME: [A-Za-z0-9][A-Za-z0-9._-]*, at most 200 characters, one leading '/' dropped.
+// NAME: [A-Za-z0-9][A-Za-z0-9._-]*, at most longest_name characters, one leading '/' dropped.
 
 enum class Sides { one, many };
 inline constexpr Sides one = Sides::one, many = Sides::many;
@@ -103,6 +103,8 @@ void remove(std::string_view name, bool force = false);
 std::vector<std::string> list();                 // names in directory(), sorted, rings or not
 const std::string& directory();                  // $SHMQ_DIR or /dev/shm
 std::string path_of(std::string_view name);      // throws Errc::bad_name
+std::uint64_t size_of(const Options& options);   // bytes of such a ring in directory(); throws Errc::bad_option
+inline constexpr std::size_t longest_name = 200;
 
 struct Participant {
     std::uint32_t entry, generation, pid, uid;
@@ -133,7 +135,13 @@ struct Status {
     mode_t mode;
     uid_t owner;
     gid_t group;
-    std::uint64_t active_ns;                      // when a message was last moved, roughly; 0: never
+    std::uint64_t pushed_bytes, popped_bytes;     // payload, since creation
+    std::uint32_t attached;                       // participants alive now, whatever their role
+    // When, since 1970, and who (a pid); 0: never. Moving a message does not look at the clock: push and
+    // pop are the time when the participant last had to wait, look anew or leave.
+    std::uint64_t last_attach_ns, last_detach_ns, last_push_ns, last_pop_ns;
+    std::uint32_t last_attach_pid, last_detach_pid, last_push_pid, last_pop_pid;
+    std::uint64_t active_ns;                      // the later of push and pop
     // Rings with timestamps, else 0: when the oldest message still there was pushed; how long what was
     // consumed last had been in the ring (of several at once, the oldest).
     std::uint64_t oldest_ns, delay_ns;

@@ -118,6 +118,8 @@ struct alignas(line_bytes) Events {
     // A sweep's note, for a ring whose last participant was killed and so left no time: when it was
     // first seen unused, and how many had been attached then. Void once more have been.
     std::atomic<u64> unused_since_ns, unused_since_attached;
+    // Of owners that are gone; those who own an entry have their own active_ns.
+    std::atomic<u64> last_push_ns, last_push_pid, last_pop_ns, last_pop_pid;
 };
 
 struct Lines {

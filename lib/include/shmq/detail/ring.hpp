@@ -201,6 +201,7 @@ public:
     u32 entry() const noexcept { return entry_; }
     Waiting waiting() const noexcept { return waiting_; }
     Peers& peers() const noexcept { return *peers_; }
+    void touch_last() noexcept;  // when leaving: if messages were moved since the last touch
     void interrupt() noexcept { interrupted_.store(true, std::memory_order_relaxed); }
     std::atomic<u32>& alert() noexcept { return alert_; }
 
@@ -211,6 +212,7 @@ protected:
         me_->claim_position.store(position, std::memory_order_release);
     }
     void withdraw() noexcept { me_->claim_position.store(no_position, std::memory_order_release); }  // P4: pairs with O4
+    u64 moved() const noexcept { return me_->pushed.load(std::memory_order_relaxed) + me_->popped.load(std::memory_order_relaxed); }
     void touch() noexcept;  // this participant is at work now; on slow paths, the clock costs
     // Outcome of a standing other than attached.
     Outcome fallen() noexcept;
@@ -224,6 +226,7 @@ protected:
     u32 spin_ = 0;  // how long spinning last paid off: what `adaptive` adapts
     std::atomic<u32> alert_{0};
     std::atomic<bool> interrupted_{false};
+    u64 touched_ = moved();  // as many messages when touch() was called, and the one it was about
 };
 
 class ProducerCore;

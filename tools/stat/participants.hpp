@@ -1,0 +1,17 @@
+// -P: who is attached to the rings, and what /proc knows about them.
+#pragma once
+
+#include "stat/table.hpp"
+
+struct Member : shmq::Participant {
+    std::string ring;
+    std::string command;  // empty: the pid is not known to be that process
+    char process = 0;     // R, S, D, T, ... as in /proc; 0: not known
+};
+using MemberColumns = Columns<Member>;
+
+std::vector<Member> members_of(const shmq::Status& ring);
+MemberColumns default_member_columns();
+MemberColumns parse_member_columns(std::string_view text);
+Json member_as_json(const Member& member);
+Json member_as_json(const Member& member, const MemberColumns& columns);
