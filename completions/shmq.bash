@@ -33,11 +33,11 @@ _shmq_value() {
             if [[ " ${words[*]} " == *' -P '* || " ${words[*]} " == *' --participants '* ]]; then
                 _shmq_list 'RING PID USER COMMAND ROLE STATE HOLDS MESSAGES BYTES LOST ENTRY REDELIVERED ABANDONED ATTACHED'
             else
-                _shmq_list 'NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER GROUP CREATOR CGROUP CPID LPID PUSHPID POPPID DPID CTIME ATIME DTIME PUSHTIME POPTIME NATTCH WAIT AGE DELAY RECORD'
+                _shmq_list 'NAME TYPE STATE USED SLOTS USE% MSGS READERS WRITERS LOST PUSHED POPPED REDELIVERED ABANDONED SIZE MODE OWNER GROUP CREATOR CGROUP CPID LPID PUSHPID POPPID DPID CTIME ATIME DTIME PUSHTIME POPTIME NATTCH WAIT AGE DELAY RECORD PUSH/S POP/S IN/S OUT/S'
             fi
             ;;
         *-stat:--until) _shmq_words 'empty nonempty full reader writer end' ;;
-        *-stat:-t | *-stat:--timeout) ;;
+        *-stat:-[tic] | *-stat:--timeout | *-stat:--interval | *-stat:--count) ;;
         *-bench:-T | *-bench:--type) _shmq_list 'spsc mpsc spmc mpmc' ;;
         *-bench:--against) _shmq_list 'pipe fifo unix mqueue' ;;
         *-bench:--save | *-bench:--baseline) _filedir json ;;
@@ -73,7 +73,7 @@ _shmq() {
                 shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type --broadcast --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --participants' ;;
                 shmq-push) own='-F --framing -z --nul -w --whole -J --json -d --data -c --count -n --no-wait -t --timeout -e --end --wait-ring --waiting --skip-oversize' ;;
                 shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --from --wait-ring --waiting' ;;
-                shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings -P --participants --limits --until -t --timeout' ;;
+                shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings -P --participants -i --interval -c --count --limits --until -t --timeout' ;;
                 shmq-unlink) own='-f --force --all --stale --idle --watch --dry-run' ;;
                 shmq-bench) own='-s --sizes -T --type --producers --consumers --batch -N --slots --duration --runs --cpus --rate --waiting --against -J --json --save --baseline --max-regress --fail-if --plot' ;;
             esac

@@ -16,8 +16,6 @@ later shmq-create new -- sleep 1
 later shmq-create new -- sh -c 'exit 0'
 
 
-later shmq-stat -i 1 q
-later shmq-stat -i 1 -c 1 q
 
 # A duplex ring's sides are names that no ring has yet.
 for tool in push pop stat unlink; do later "shmq-$tool" q/a; done

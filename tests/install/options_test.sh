@@ -58,5 +58,5 @@ done
 for word in $framings; do
     for command in push pop; do check "shmq-$command(1) explains framing $word" grep -q "^\.It Cm $word\$" "$SHMQ_SOURCE/man/shmq-$command.1"; done
 done
-same 'shmq-stat(1) explains the columns' "$columns" "$(sed -nE 's/^\.It Cm ([A-Z%]+)$/\1/p' "$SHMQ_SOURCE/man/shmq-stat.1" | sort)"
+same 'shmq-stat(1) explains the columns' "$columns" "$(sed -nE 's/^\.It Cm ([A-Z%\/]+)$/\1/p' "$SHMQ_SOURCE/man/shmq-stat.1" | sort)"
 same 'and those of participants' "$members" "$(sed -nE 's/^\.It Li ([A-Z]+)$/\1/p' "$SHMQ_SOURCE/man/shmq-stat.1" | sort)"

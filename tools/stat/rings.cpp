@@ -5,7 +5,7 @@
 
 namespace {
 
-using shmq::Status;
+using Status = RingRow;
 
 const char* name_of(shmq::RingState state) {
     return state == shmq::RingState::open ? "open" : state == shmq::RingState::ended ? "ended" : "removed";
@@ -66,6 +66,11 @@ constexpr Column<Status> columns[] = {
     {"AGE", "age_ns", true, [](const Status& s) { return age_of(s); }, Shown::duration},
     {"DELAY", "delay_ns", true, [](const Status& s) { return s.delay_ns ? Json(s.delay_ns) : Json(); }, Shown::duration},
     {"RECORD", "record", false, [](const Status& s) { return s.record.empty() ? Json() : Json(s.record); }},
+    // Of two looks, so only with -i.
+    {"PUSH/S", "pushed_per_s", true, [](const Status& s) { return s.rates ? Json(s.rates->pushed) : Json(); }},
+    {"POP/S", "popped_per_s", true, [](const Status& s) { return s.rates ? Json(s.rates->popped) : Json(); }},
+    {"IN/S", "pushed_bytes_per_s", true, [](const Status& s) { return s.rates ? Json(s.rates->pushed_bytes) : Json(); }, Shown::size},
+    {"OUT/S", "popped_bytes_per_s", true, [](const Status& s) { return s.rates ? Json(s.rates->popped_bytes) : Json(); }, Shown::size},
 };
 constexpr std::size_t default_columns = 10;
 
@@ -80,7 +85,9 @@ std::string group_name(gid_t gid) {
     return entry ? entry->gr_name : std::to_string(gid);
 }
 
-RingColumns default_ring_columns() { return first_of(columns, default_columns); }
+RingColumns default_ring_columns(bool rates) {
+    return rates ? parse_ring_columns("NAME,STATE,USE%,MSGS,READERS,WRITERS,LOST,PUSH/S,POP/S,IN/S,OUT/S") : first_of(columns, default_columns);
+}
 RingColumns parse_ring_columns(std::string_view text) { return parse_columns(text, columns, default_columns); }
 
 Json ring_as_json(const Status& s, const RingColumns& chosen) {
@@ -91,7 +98,8 @@ Json ring_as_json(const Status& s, const RingColumns& chosen) {
 
 Json ring_as_json(const Status& s) {
     Json ring;
-    for (const auto& column : columns) ring[column.key] = column.value(s);
+    for (const auto& column : columns)
+        if (s.rates || !std::string_view(column.name).ends_with("/S")) ring[column.key] = column.value(s);
     ring["watchers"] = s.watchers;
     ring["path"] = s.path;
     ring["fixed"] = s.fixed;
