@@ -82,6 +82,7 @@ Config parse(int argc, char** argv) {
     line.flag("--replace", "remove a ring of that name first, unless in use", replace);
     line.flag("-f,--force", "with --replace: also when in use", force);
     line.flag("--reopen", "as --exist-ok; an ended ring takes messages again", reopen);
+    line.flag("--ephemeral", "the ring goes when the last who is attached leaves or dies", options.ephemeral);
     line.option("--participants", "N", "how many may be attached at once (256)", options.participants, parse_participants);
     config.names = line.read(argc, argv);
 

@@ -47,14 +47,11 @@ Config parse(int argc, char** argv) {
 
 // Throws what remove() would throw.
 void try_remove(const std::string& name, bool force) {
-    try {
-        const shmq::Status status = shmq::stat(name);
-        if (!force && status.readers + status.writers) throw shmq::Error(shmq::Errc::in_use, name + ": in use");
-    } catch (const shmq::Error& error) {
-        using enum shmq::Errc;
-        const bool there = error.code() == not_a_ring || error.code() == other_version || error.code() == corrupt;
-        if (!force || !there) throw;
-    }
+    using enum shmq::Errc;
+    const shmq::Swept found = shmq::sweep({.idle = {}, .with_messages = true, .dry_run = true, .names = {name}}).at(0);
+    const bool there = found.error == not_a_ring || found.error == other_version || found.error == corrupt;
+    if (found.fate == shmq::Fate::in_use && !force) throw shmq::Error(in_use, name + ": in use");
+    if (found.fate == shmq::Fate::failed && !(force && there)) throw shmq::Error(found.error, name + ": " + found.why);
 }
 
 Exit sweep(const Config& config) {

@@ -72,6 +72,15 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         }
         mapping_.emplace(file, Access::attach);
         const Ring& ring = mapping_->ring();
+        ephemeral_ = h.compatible & feature_ephemeral;
+        if (abandoned(file, ring)) {  // its last user was killed, or was not allowed to take the name away
+            mapping_.reset();
+            try {
+                remove_abandoned(file);
+            } catch (const Error&) {
+            }
+            throw Error(Errc::no_such_ring, file.name + ": no such ring (it was ephemeral, and its last participant is gone)");
+        }
         if (options.from == From::newest && !ring.broadcast)
             throw Error(Errc::bad_option, file.name + ": its consumers share what there is and cannot begin with the newest message (that is for broadcast rings)");
         const bool single = role == role_producer ? ring.one_producer : role == role_consumer && ring.one_consumer;
@@ -171,6 +180,10 @@ Attachment::~Attachment() {
     // Who waits for the last producer to leave, or for what a consumer held, looks again.
     wake_all(ring.lines->data_wait);
     wake_all(ring.lines->room_wait);
+    if (!ephemeral_) return;
+    producer_.reset(), consumer_.reset(), prober_.reset();
+    mapping_.reset();  // and with it our lock
+    leave_ephemeral(name_, id_);
 }
 
 bool Attachment::prober_is_ours() noexcept {

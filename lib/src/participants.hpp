@@ -44,6 +44,7 @@ private:
     u32 entry_ = 0;
     bool gone_ = false;  // the name is not this file's any more
     bool leaves_badly_ = false;
+    bool ephemeral_ = false;
     Fd prober_;
     std::optional<Mapping> mapping_;
     std::optional<ProducerCore> producer_;

@@ -12,6 +12,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "names.hpp"
 #include "waiter.hpp"
@@ -90,6 +91,7 @@ Header header_for(const Options& options) {
     if (options.producers == one) header.incompatible |= feature_one_producer;
     if (options.consumers == one) header.incompatible |= feature_one_consumer;
     if (!options.record.empty()) header.compatible |= feature_record;
+    if (options.ephemeral) header.compatible |= feature_ephemeral;
     header.capacity = options.slots;
     header.requested_slot_size = options.slot_size;
     header.slot_size = options.fixed ? options.slot_size : round_up(options.slot_size, options.slot_size > 4096 ? 4096 : 8);
@@ -334,8 +336,8 @@ bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(
     const int fd = file.fd.get();
     if (!try_lock(file, lock_removal))
         throw Error(Errc::in_use, file.name + (locked_by_reader(fd, lock_removal) ? ": a process that reads it has locked it against removal (lslocks shows which)" : ": being removed by another process"));
-    if (!forced && !try_lock(file, lock_entries, max_participants))
-        throw Error(Errc::in_use, file.name + (locked(fd, lock_entries, max_participants) ? ": in use" : ": locked by a process that reads it (lslocks shows which)"));
+    if (!forced && !try_lock(file, lock_keeper, max_holders))
+        throw Error(Errc::in_use, file.name + (held(fd) ? ": in use" : ": locked by a process that reads it (lslocks shows which)"));
     struct stat now {};
     if (lstat(file.path.c_str(), &now) != 0) {
         const int error = errno;
@@ -366,9 +368,19 @@ using namespace detail;
 
 namespace {
 
-bool marked_removed(const SegmentFile& file) {
+// Its remover was killed before it took the name away, or it is ephemeral and its last user was killed.
+bool left_over(const SegmentFile& file) {
     const Mapping mapping(file, Access::look);
-    return mapping.ring().lines->events.state.load(std::memory_order_acquire) == state_removed;
+    return mapping.ring().lines->events.state.load(std::memory_order_acquire) == state_removed || abandoned(file, mapping.ring());
+}
+
+void remove_left_over(const SegmentFile& file) {
+    try {
+        if (!remove_abandoned(file)) remove_file(file, true, [](const Ring& ring) { return ring.lines->events.state.load(std::memory_order_acquire) == state_removed; });
+    } catch (const Error& error) {
+        if (error.code() != Errc::in_use) throw;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));  // somebody else is at it
+    }
 }
 
 std::string policy_text(const Header& h) {
@@ -376,7 +388,7 @@ std::string policy_text(const Header& h) {
            (h.incompatible & feature_one_producer ? ", one producer" : ", many producers") + (h.incompatible & feature_one_consumer ? ", one consumer" : ", many consumers") +
            (h.incompatible & feature_broadcast ? ", broadcast" : "") + (h.incompatible & feature_overwrite ? ", overwrite" : "") +
            (h.incompatible & feature_timestamps ? ", timestamps" : "") + ", longest message " + number(h.max_message) + ", " + number(h.participants) + " participants" +
-           (h.record_bytes ? ", with a record layout" : "");
+           (h.compatible & feature_ephemeral ? ", ephemeral" : "") + (h.record_bytes ? ", with a record layout" : "");
 }
 
 std::string octal(mode_t mode) {
@@ -398,7 +410,7 @@ void require_same(const SegmentFile& there, const Header& wanted, const Options&
     const Header& h = there.header;
     require_trusted(there, options);
     if (h.capacity != wanted.capacity || h.requested_slot_size != wanted.requested_slot_size || h.incompatible != wanted.incompatible || h.max_message != wanted.max_message ||
-        h.participants != wanted.participants || there.record != options.record)
+        (h.compatible ^ wanted.compatible) & feature_ephemeral || h.participants != wanted.participants || there.record != options.record)
         throw Error(Errc::other_geometry, there.name + ": exists with another geometry: found " + policy_text(h) + "; expected " + policy_text(wanted));
 }
 
@@ -411,17 +423,21 @@ std::uint64_t size_of(const Options& options) {
     return header.total_bytes;
 }
 
-void create(std::string_view name, const Options& options) {
+namespace detail {
+
+SegmentFile create_segment(std::string_view name, const Options& options, u64 compatible) {
     const std::string checked = checked_name(name), path = file_of(checked);
-    const Header wanted = header_for(options);
-    Fd fd;
+    Header wanted = header_for(options);
+    wanted.compatible |= compatible;
+    SegmentFile made{checked, path, Fd(), {}, {}, options.record};
+    Fd& fd = made.fd;
     // Somebody else may remove or create at any moment: try again, but not for ever.
     for (int tries = 0; tries < 100; ++tries) {
         if (options.if_exists != IfExists::fail || tries > 0) {
             try {
                 const SegmentFile there = open_segment(checked, Access::attach);
-                if (marked_removed(there)) {  // its remover was killed before it took the name away
-                    remove_file(there, true);
+                if (left_over(there)) {
+                    remove_left_over(there);
                 } else if (options.if_exists == IfExists::fail) {
                     throw Error(Errc::exists, checked + ": exists already");
                 } else if (options.if_exists == IfExists::keep || options.if_exists == IfExists::reopen) {
@@ -431,7 +447,8 @@ void create(std::string_view name, const Options& options) {
                         mapping.ring().lines->write_position.value.fetch_and(~end_bit, std::memory_order_acq_rel);
                         wake_all(mapping.ring().lines->data_wait);
                     }
-                    return;
+                    fd.reset();
+                    return made;
                 } else {
                     remove_file(there, options.if_exists == IfExists::replace_force);
                 }
@@ -439,15 +456,18 @@ void create(std::string_view name, const Options& options) {
                 if (error.code() != Errc::no_such_ring) throw;
             }
         }
-        Header header{};
-        if (!fd) fd = make_unnamed(wanted, options, path, header);
+        if (!fd) {
+            fd = make_unnamed(wanted, options, path, made.header);
+            if (compatible & feature_kept && !try_lock(made, lock_keeper)) throw Error(Errc::system, checked + ": cannot lock it");
+            fstat(fd.get(), &made.stat);
+        }
         const int error = give_name(fd.get(), path);
-        if (error == 0) return;
+        if (error == 0) return made;
         if (error != EEXIST) throw_errno(error == EACCES || error == EROFS ? Errc::permission : Errc::system, checked + ": cannot give it its name", error);
         if (options.if_exists == IfExists::fail && tries == 0) {
-            // Only a removed ring is out of the way; anything else, a ring or not, exists.
+            // Only what is left over of a ring is out of the way; anything else, a ring or not, exists.
             try {
-                if (marked_removed(open_segment(checked, Access::attach))) continue;
+                if (left_over(open_segment(checked, Access::attach))) continue;
             } catch (const Error& other) {
                 if (other.code() == Errc::no_such_ring) continue;
             }
@@ -456,6 +476,10 @@ void create(std::string_view name, const Options& options) {
     }
     throw Error(Errc::system, checked + ": other processes keep creating and removing it");
 }
+
+}  // namespace detail
+
+void create(std::string_view name, const Options& options) { create_segment(name, options); }
 
 void remove(std::string_view name, bool force) {
     try {

@@ -54,6 +54,10 @@ struct SegmentFile {
 // Throws no_such_ring, permission, not_a_ring, other_version, corrupt, ...
 SegmentFile open_segment(std::string_view name, Access access);
 
+// Makes a ring; no descriptor in the answer: one that existed is kept. With feature_kept among the
+// `compatible` bits the keeper's lock is held before anybody can find the ring.
+SegmentFile create_segment(std::string_view name, const Options& options, u64 compatible = 0);
+
 // A mapped segment, both halves of the mirror, not inherited by children. Keeps the description that
 // it was mapped through alive, and with it that description's locks.
 class Mapping {
@@ -88,6 +92,15 @@ void unlock(int fd, u64 byte, u64 count = 1) noexcept;
 bool locked(int fd, u64 byte, u64 count = 1) noexcept;
 // Why try_lock() may fail though nobody is attached: who may only read the file can lock it for reading.
 bool locked_by_reader(int fd, u64 byte, u64 count = 1) noexcept;
+
+// Is anybody attached, or keeping it?
+inline bool held(int fd) noexcept { return locked(fd, lock_keeper, max_holders); }
+// An ephemeral ring that was used, and that nobody holds any more: as good as removed.
+bool abandoned(const SegmentFile& file, const Ring& ring) noexcept;
+// Takes the name of such a ring away, if it still is one, under the lock that keeps others from attaching.
+bool remove_abandoned(const SegmentFile& file);
+// The same for a ring that its caller has just left, if it is ephemeral and he was the last.
+void leave_ephemeral(const std::string& name, FileId id) noexcept;
 
 // Takes the ring's name away, then marks it removed and tells whoever waits in it. Throws in_use while
 // somebody is attached, unless forced. Not forced, it holds the lock of every entry meanwhile: nobody

@@ -68,6 +68,7 @@ Status stat(std::string_view name) {
     s.record = file.record;
     s.fixed = ring.fixed;
     s.timestamps = ring.timestamps, s.broadcast = ring.broadcast, s.overwrite = ring.overwrite;
+    s.ephemeral = h.compatible & feature_ephemeral;
     s.producers = ring.one_producer ? one : many;
     s.consumers = ring.one_consumer ? one : many;
     s.waiting = static_cast<Waiting>(h.waiting);
@@ -132,6 +133,7 @@ Status stat(std::string_view name) {
     s.messages = count_messages(ring, ring.oldest(), s.write_position);
     s.oldest_ns = oldest_time(ring);
     s.state = lines.events.state.load(std::memory_order_acquire) == state_removed ? RingState::removed : w & end_bit ? RingState::ended : RingState::open;
+    if (abandoned(file, ring)) s.state = RingState::removed;  // whoever attaches or creates takes its name away
     if (mapping.patched()) throw Error(Errc::corrupt, file.name + ": corrupt ring: truncated while it was looked at");
     return s;
 }

@@ -1,6 +1,9 @@
-// Removing what nobody uses any more. A ring is judged twice: by a look that disturbs nobody, and again
+// Removing what nobody uses any more: stale rings, ephemeral ones, and those made for a scope. A ring is judged twice: by a look that disturbs nobody, and again
 // under the locks that keep everybody from attaching, just before its name is taken away.
+#include <unistd.h>
+
 #include <algorithm>
+#include <thread>
 
 #include "segment.hpp"
 
@@ -18,6 +21,10 @@ u64 now_ns() noexcept {
 u64 attached_ever(const Ring& ring) noexcept {
     const Events& events = ring.lines->events;
     return events.producers_attached.load(std::memory_order_acquire) + events.consumers_attached.load(std::memory_order_acquire);
+}
+
+bool used_up(const Ring& ring, const Header& header) noexcept {
+    return header.compatible & feature_ephemeral && (header.compatible & feature_kept || attached_ever(ring) > 0);
 }
 
 struct Use {
@@ -42,7 +49,7 @@ Use use_of(const Ring& ring, const Header& header) noexcept {
 }
 
 bool holds_messages(const Ring& ring) noexcept {
-    const u64 from = ring.lines->free_position.value.load(std::memory_order_acquire);
+    const u64 from = ring.oldest();
     const u64 to = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
     return to - from > ring.slots || count_messages(ring, from, to) > 0;  // what cannot be counted may hold some
 }
@@ -59,6 +66,7 @@ void judge(const Ring& ring, const Header& header, const SweepOptions& options, 
     const u64 now = now_ns(), unused = use.end_unknown || now < use.last_ns ? 0 : now - use.last_ns;
     swept.unused = std::chrono::nanoseconds(unused);
     if (ring.lines->events.state.load(std::memory_order_acquire) == state_removed) return say(Fate::removed, "was removed, but for its name");
+    if (used_up(ring, header)) return say(Fate::removed, "ephemeral, and its last participant is gone");
     if (!options.with_messages && holds_messages(ring)) return say(Fate::holds_messages, "holds messages");
     if (swept.unused >= options.idle) return say(Fate::removed, "unused for " + for_people(unused));
     say(Fate::used_lately, use.end_unknown ? "its last user was killed, and no sweep saw it unused before" : "unused for " + for_people(unused) + " only");
@@ -73,14 +81,13 @@ void note_unused(const Ring& ring, u64 attached) noexcept {
 }
 
 void sweep_one(const SweepOptions& options, Swept& swept) {
-    const auto in_use = [](const SegmentFile& file) { return locked(file.fd.get(), lock_entries, max_participants); };
     FileId id;
     bool unnoted = false;
     {
         const SegmentFile file = open_segment(swept.name, Access::look);
         id = id_of(file.stat);
         const Mapping mapping(file, Access::look);
-        if (in_use(file)) {
+        if (held(file.fd.get())) {
             swept.fate = Fate::in_use, swept.why = "in use";
             return;
         }
@@ -96,7 +103,7 @@ void sweep_one(const SweepOptions& options, Swept& swept) {
     if (unnoted) {
         const Mapping mapping(file, Access::attach);
         const u64 attached = attached_ever(mapping.ring());
-        if (!in_use(file)) note_unused(mapping.ring(), attached);
+        if (!held(file.fd.get())) note_unused(mapping.ring(), attached);
         return;
     }
     const bool removed = remove_file(file, false, [&](const Ring& ring) {
@@ -107,6 +114,82 @@ void sweep_one(const SweepOptions& options, Swept& swept) {
 }
 
 }  // namespace
+
+// ---- ephemeral rings ----------------------------------------------------------------------------
+
+namespace detail {
+
+// Whoever attaches takes its lock first and counts itself afterwards. So one who finds a count and no
+// lock knows that all who came have gone; and one who comes from now on finds the ring used up and
+// leaves it alone, or was first and holds a lock, which keeps the ring.
+bool abandoned(const SegmentFile& file, const Ring& ring) noexcept { return used_up(ring, file.header) && !held(file.fd.get()); }
+
+bool remove_abandoned(const SegmentFile& file) {
+    return remove_file(file, false, [&](const Ring& ring) { return used_up(ring, file.header); });
+}
+
+void leave_ephemeral(const std::string& name, FileId id) noexcept {
+    try {
+        for (int tries = 0; tries < 100; ++tries) {
+            {
+                const ForkLock guard;
+                const SegmentFile file = open_segment(name, Access::attach);
+                if (id_of(file.stat) != id) return;
+                // Two may leave at once. Who holds the removal byte may have found us still attached, and
+                // gives up: so look again. Found in use by one who is attached, the ring is left to him.
+                if (try_lock(file, lock_removal)) {
+                    remove_abandoned(file);
+                    return;
+                }
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    } catch (const std::exception&) {
+        // In use, or we may not take its name away. Whoever comes next looks.
+    }
+}
+
+}  // namespace detail
+
+// ---- rings of a scope ---------------------------------------------------------------------------
+
+struct ScopedRing::State {
+    explicit State(const SegmentFile& file) : name(file.name), id(id_of(file.stat)), mapping(file, Access::look) {}
+    std::string name;
+    FileId id;
+    pid_t owner = getpid();
+    Mapping mapping;  // keeps the description, and so the keeper's lock, for as long as this process lives
+};
+
+ScopedRing::ScopedRing(std::string_view name, Options options) {
+    if (options.if_exists == IfExists::keep || options.if_exists == IfExists::reopen)
+        throw Error(Errc::bad_option, std::string(name) + ": a ring that was there before is not one to be removed");
+    options.ephemeral = true;
+    const ForkLock guard;
+    state_ = std::make_unique<State>(create_segment(name, options, feature_kept));
+}
+ScopedRing::ScopedRing(ScopedRing&&) noexcept = default;
+ScopedRing::~ScopedRing() {
+    try {
+        remove();
+    } catch (const std::exception&) {
+        // It may be in the way of somebody who removes it himself; if not, it is ephemeral.
+    }
+}
+
+void ScopedRing::remove() {
+    const std::unique_ptr<State> state = std::move(state_);
+    if (!state || state->owner != getpid()) return;
+    try {
+        const ForkLock guard;
+        const SegmentFile file = open_segment(state->name, Access::attach);
+        if (id_of(file.stat) == state->id) remove_file(file, true);
+    } catch (const Error& error) {
+        if (error.code() != Errc::no_such_ring) throw;
+    }
+}
+
+// ---- stale rings --------------------------------------------------------------------------------
 
 std::vector<Swept> sweep(const SweepOptions& options) {
     std::vector<Swept> result;

@@ -9,7 +9,6 @@ works 'with a message in it' shmq-push -d message q
 
 later shmq-create -D new
 later shmq-create --duplex new
-later shmq-create --ephemeral new
 later shmq-create --lock-memory new
 later shmq-create new -- true
 later shmq-create new -- sleep 1

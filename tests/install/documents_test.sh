@@ -31,7 +31,7 @@ same 'the examples leave nothing behind' '' "$(ls "$SHMQ_DIR")"
              printf "static_assert(offsetof(%s, %s) == %d && sizeof(%s::%s) %s %d);\n", table, $3, $1, table, $3, table == "Lines" ? ">=" : "==", $2; ++n }
          table && $1 ~ /^[0-9]+$/ && $2 ~ /^[a-z]/ { printf "static_assert(offsetof(%s, %s) == %d);\n", table, $2, $1 }' "$SHMQ_SOURCE/man/shmq.5"
     echo 'static_assert(sizeof(Header) == 256 && header_bytes == 512 && sizeof(Lines) == 1024 && sizeof(Entry) == 256 && format_version == 1);'
-    echo 'static_assert(lock_removal == 1ull << 62 && lock_one_producer == lock_removal + 1 && lock_one_consumer == lock_removal + 2 && lock_entries == lock_removal + 65536);'
+    echo 'static_assert(lock_removal == 1ull << 62 && lock_one_producer == lock_removal + 1 && lock_one_consumer == lock_removal + 2 && lock_entries == lock_removal + 65536 && lock_keeper == lock_removal + 65535);'
     echo 'static_assert(word_ready == 1 && word_abandoned == 2 && word_done == 3 && end_bit == 1ull << 63);'
     echo 'static_assert(wait_sleeping == 1 && wait_watching == 2 && wait_attention == 4 && wait_count == 8);'
     echo 'static_assert(feature_fixed == 1 && feature_broadcast == 2 && feature_overwrite == 4 && feature_timestamps == 8 && feature_one_producer == 16 && feature_one_consumer == 32);'

@@ -419,6 +419,7 @@ TEST_CASE("a geometry that cannot be is refused though its checksum is right, or
         const Header good = header_of(which->path());
         const u64 values[] = {0, 1, 2, 3, 7, 8, 32, 63, 64, 65, 128, 4096, 4097, 8192, 1 << 20, u64{1} << 31, u64{1} << 32, u64{1} << 40, (u64{1} << 40) + 1, u64{1} << 58, u64{1} << 63, ~u64{0}, ~u64{0} - 4095};
         for (std::size_t at = offsetof(Header, incompatible); at < offsetof(Header, checksum); at += 4) {
+            if (at / 8 == offsetof(Header, compatible) / 8) continue;  // no geometry, and an ephemeral ring goes
             for (const u64 value : values) {
                 for (const std::size_t width : {4u, 8u}) {
                     if (width == 8 && at % 8) continue;

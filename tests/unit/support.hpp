@@ -228,6 +228,10 @@ public:
         line_ = Line(up[0], down[1]);
     }
     Child(Child&& other) noexcept : line_(other.line_), pid_(std::exchange(other.pid_, -1)), status_(other.status_), ended_(other.ended_) {}
+    Child& operator=(Child&& other) noexcept {
+        std::swap(line_, other.line_), std::swap(pid_, other.pid_), std::swap(status_, other.status_), std::swap(ended_, other.ended_);
+        return *this;
+    }
     ~Child() {
         if (pid_ < 0) return;
         if (!ended_) kill();

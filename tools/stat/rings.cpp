@@ -106,6 +106,7 @@ Json ring_as_json(const Status& s) {
     ring["timestamps"] = s.timestamps;
     ring["broadcast"] = s.broadcast;
     ring["overflow"] = s.overwrite ? "overwrite" : "block";
+    ring["ephemeral"] = s.ephemeral;
     ring["slot_size"] = s.slot_size;
     ring["physical_slots"] = s.physical_slots;
     ring["max_message"] = s.max_message;

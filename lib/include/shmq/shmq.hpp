@@ -92,6 +92,7 @@ struct Options {
     mode_t mode = 0600;                   // exactly, whatever the umask
     std::optional<gid_t> group = {};
     std::string record = {};              // layout text, kept with the ring (at most 3584 bytes)
+    bool ephemeral = false;               // goes, with its messages, when the last who is attached leaves or dies
     IfExists if_exists = IfExists::fail;
 };
 
@@ -100,6 +101,19 @@ void create(std::string_view name, const Options& options = {});
 // Throws Errc::in_use while somebody is attached, unless forced: then the attached drain and are told
 // `removed`. With force also what is there but not a ring of this version.
 void remove(std::string_view name, bool force = false);
+// A ring for as long as this object lives: then it is removed by force. Should this process be killed,
+// the ring goes as an ephemeral one does. Nobody else removes it without force meanwhile.
+class ScopedRing {
+public:
+    explicit ScopedRing(std::string_view name, Options options = {});  // bad_option with IfExists::keep and reopen
+    ScopedRing(ScopedRing&&) noexcept;
+    ~ScopedRing();
+    void remove();  // now; throws what the destructor cannot
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 std::vector<std::string> list();                 // names in directory(), sorted, rings or not
 const std::string& directory();                  // $SHMQ_DIR or /dev/shm
 std::string path_of(std::string_view name);      // throws Errc::bad_name
@@ -121,7 +135,7 @@ enum class RingState { open, ended, removed };
 struct Status {
     std::string name, path, record;
     RingState state;
-    bool fixed, timestamps, broadcast, overwrite;
+    bool fixed, timestamps, broadcast, overwrite, ephemeral;
     Sides producers, consumers;
     Waiting waiting;
     std::uint64_t slots, physical_slots, slot_size, max_message, segment_bytes;

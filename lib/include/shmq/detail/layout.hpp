@@ -50,6 +50,7 @@ enum Compatible : u64 {
     feature_record = 1,       // a record layout text follows the header
     feature_ephemeral = 2,    // goes with its last participant
     feature_lock_memory = 4,  // whoever attaches locks the mapping into memory
+    feature_kept = 8,         // made by somebody who holds lock_keeper for as long as it is to be there
 };
 
 // Page 0. Written before the file has a name, never again; `checksum` covers it and the record text.
@@ -191,6 +192,7 @@ inline constexpr u64 lock_removal = u64{1} << 62;
 inline constexpr u64 lock_one_producer = lock_removal + 1;
 inline constexpr u64 lock_one_consumer = lock_removal + 2;
 inline constexpr u64 lock_entries = lock_removal + 65536;
+inline constexpr u64 lock_keeper = lock_entries - 1;  // before the entries': one lock covers all who hold a ring
 
 // What an overwrite ring has beyond its capacity: a message is written there before the oldest one goes.
 constexpr u64 spare_slots(u64 capacity) { return capacity > 7 ? capacity : 7; }
@@ -199,5 +201,6 @@ inline constexpr u64 min_slot_size = 32;  // of a variable ring: the longest hea
 inline constexpr u64 max_slots = u64{1} << 40;
 inline constexpr u64 max_slot_size = u64{1} << 30;
 inline constexpr u64 max_participants = 65535;
+inline constexpr u64 max_holders = max_participants + 1;  // from lock_keeper on
 
 }  // namespace shmq::detail
