@@ -1,5 +1,6 @@
 # fish completion for shmq-create.
 complete -c shmq-create -f
+complete -c shmq-create -n 'contains -- -- (commandline -opc)' -x -a '(__fish_complete_command)'
 complete -c shmq-create -s N -l slots -x -d 'slots in the ring'
 complete -c shmq-create -s s -l slot-size -x -d 'bytes a slot'
 complete -c shmq-create -l fixed -d 'every message is exactly one slot'

@@ -61,6 +61,12 @@ _shmq() {
     # Behind a lone -- there are only operands.
     for word in "${words[@]:1:cword-1}"; do [[ $word == -- ]] && seen=1; done
 
+    if ((seen)) && [[ $command == shmq-create ]]; then
+        local at=1
+        while [[ ${COMP_WORDS[at]} != -- ]]; do ((at++)); done
+        _command_offset $((at + 1))
+        return
+    fi
     if ((!seen)); then
         # -zF: the last letter of a group may be the one with the value.
         local option=$prev

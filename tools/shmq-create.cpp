@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "common/cli.hpp"
+#include "common/job.hpp"
 #include "common/record.hpp"
 
 namespace {
@@ -15,7 +16,7 @@ namespace {
 struct Config : Common {
     shmq::Options options;
     std::optional<std::string> group;
-    std::vector<std::string> names;
+    std::vector<std::string> names, command;
 };
 
 struct Type {
@@ -56,14 +57,15 @@ Config parse(int argc, char** argv) {
     bool exist_ok = false, replace = false, force = false, reopen = false;
 
     CommandLine line({.tool = "shmq-create",
-                      .synopsis = "[OPTION]... NAME...",
-                      .purpose = "Create rings in shared memory.",
+                      .synopsis = "[OPTION]... NAME... [-- COMMAND [ARG]...]",
+                      .purpose = "Create rings in shared memory; with COMMAND, for as long as that runs.",
                       .examples = "  shmq-create jobs\n"
                                   "  shmq-create -N 1M -s 64 --fixed -T spsc samples\n"
                                   "  shmq-create --record 'id:u32,px:f64,sym:char[8]' ticks\n"
                                   "  shmq-create --broadcast --overflow overwrite -N 1 temperature\n"
-                                  "  shmq-create --exist-ok -m 660 -g audio events\n",
-                      .exits = {Exit::ok, Exit::usage, Exit::data, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission},
+                                  "  shmq-create --exist-ok -m 660 -g audio events\n"
+                                  "  shmq-create jobs -- ./pipeline.sh    # which finds jobs in $SHMQ_RING\n",
+                      .exits = {Exit::ok, Exit::usage, Exit::data, Exit::unavailable, Exit::os, Exit::exists, Exit::not_ring, Exit::permission, Exit::not_executable, Exit::not_found},
                       .runs_command = true},
                      config);
     line.option("-N,--slots", "SLOTS", "slots in the ring (default: as many as make 4 MiB)", slots, parse_size);
@@ -89,6 +91,9 @@ Config parse(int argc, char** argv) {
     line.at_most_one_of({"--exist-ok", "--replace", "--reopen"});
     if (force && !replace) throw Failure(Exit::usage, "--force goes with --replace");
     if (config.names.empty()) throw Failure(Exit::usage, "missing NAME");
+    config.command = line.command();
+    if (!config.command.empty() && (exist_ok || reopen))
+        throw Failure(Exit::usage, std::string(exist_ok ? "--exist-ok" : "--reopen") + " goes without COMMAND: its rings are removed when it ends");
     for (const std::string& name : config.names) shmq::path_of(name);
 
     using If = shmq::IfExists;
@@ -115,9 +120,32 @@ gid_t group_id(const std::string& group) {
     return gid;
 }
 
+// All rings or none, and no ring that outlives the command.
+Exit run_job(const Config& config) {
+    Job job;
+    std::vector<shmq::ScopedRing> rings;
+    std::string names;
+    for (const std::string& name : config.names) {
+        rings.emplace_back(name, config.options);
+        names += (names.empty() ? "" : " ") + name;
+    }
+    setenv("SHMQ_RING", config.names[0].c_str(), 1);
+    setenv("SHMQ_RINGS", names.c_str(), 1);
+    Exit exit = job.run(config.command);
+    for (shmq::ScopedRing& ring : rings) try {
+            ring.remove();
+        } catch (const shmq::Error& error) {
+            const Exit failed = complain(error);
+            if (exit == Exit::ok) exit = failed;
+        }
+    if (config.verbose) complain(fmt::format("{} rings removed, {} ended with {}", rings.size(), config.command[0], static_cast<int>(exit)));
+    return exit;
+}
+
 // As mkdir: one name that fails does not keep the others from being made.
 Exit run(Config config) {
     if (config.group) config.options.group = group_id(*config.group);
+    if (!config.command.empty()) return run_job(config);
     Exit exit = Exit::ok;
     std::size_t made = 0;
     for (const std::string& name : config.names) {

@@ -181,7 +181,7 @@ Attachment::~Attachment() {
     wake_all(ring.lines->data_wait);
     wake_all(ring.lines->room_wait);
     if (!ephemeral_) return;
-    producer_.reset(), consumer_.reset(), prober_.reset();
+    producer_.reset(), consumer_.reset(), watcher_.reset(), prober_.reset();
     mapping_.reset();  // and with it our lock
     leave_ephemeral(name_, id_);
 }

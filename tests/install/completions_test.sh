@@ -17,6 +17,7 @@ for shell in bash zsh fish; do
     same "$shell: no ring in place of a number" '' "$(offered_by $shell 'shmq-pop -c ')"
     same "$shell: no ring in place of a text" '' "$(offered_by $shell 'shmq-push -d ')"
     same "$shell: a second column" MODE "$(offered_by $shell 'shmq-stat -o NAME,MO' | sed 's/^NAME,//')"
+    check "$shell: a command behind --" grep -qx 'printf' <(offered_by $shell 'shmq-create new -- print')
     check "$shell: groups" grep -qx root <(offered_by $shell 'shmq-create -g ')
 done
 same 'bash: the last letter of a group takes the value' u32 "$(offered_by bash 'shmq-push -eF u')"

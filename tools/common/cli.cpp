@@ -211,6 +211,8 @@ const char* meaning(Exit exit) noexcept {
         case Exit::not_ring: return "not a ring, other version, other geometry, corrupt";
         case Exit::permission: return "permission denied";
         case Exit::timed_out: return "timed out";
+        case Exit::not_executable: return "the command cannot be run";
+        case Exit::not_found: return "the command is not there";
     }
     return "";
 }
@@ -226,6 +228,7 @@ struct CommandLine::Parser : CLI::App {
     };
     About about;
     std::vector<Taker> takers;
+    std::vector<std::string> command;
 
     explicit Parser(About&& about_) : CLI::App(about_.purpose, about_.tool), about(std::move(about_)) { set_help_flag(); }
 
@@ -248,7 +251,7 @@ struct CommandLine::Parser : CLI::App {
 
     // The arguments, last first as CLI11 wants them, without what it gets wrong: for `--data=` it would
     // take the next argument; an empty value is meant. Its complaints about values are not for people.
-    std::vector<std::string> arguments(int argc, char** argv) const {
+    std::vector<std::string> arguments(int argc, char** argv) {
         std::vector<std::string> result;
         const CLI::Option* open = nullptr;
         int i = 1;
@@ -257,8 +260,10 @@ struct CommandLine::Parser : CLI::App {
             if (open) {
                 open = nullptr;
             } else if (argument == "--") {
-                if (about.runs_command) throw Failure(Exit::usage, "-- COMMAND is not there yet");
-                break;
+                if (!about.runs_command) break;
+                command.assign(argv + i + 1, argv + argc);
+                if (command.empty()) throw Failure(Exit::usage, "missing COMMAND behind --");
+                argc = i;
             } else if (const auto equals = argument.find('='); argument.starts_with("--") && equals != std::string::npos) {
                 const std::string name = argument.substr(0, equals);
                 const auto* const option = get_option_no_throw(name);
@@ -326,6 +331,8 @@ void CommandLine::flag(const char* names, const char* help, bool& field) { parse
 void CommandLine::option(const char* names, const char* value, const char* help, std::function<void(const std::string&)> take) {
     parser_->takers.push_back({parser_->add_option(names, CLI::callback_t{}, help)->take_all()->option_text(value), std::move(take)});
 }
+
+const std::vector<std::string>& CommandLine::command() const { return parser_->command; }
 
 bool CommandLine::given(const char* name) const { return parser_->get_option(name)->count() > 0; }
 

@@ -64,7 +64,7 @@ struct About {
     const char* purpose;   // one sentence
     const char* examples;  // a line each, indented by two
     std::vector<Exit> exits;
-    bool runs_command = false;  // `--` begins a command, which is not there yet: an error
+    bool runs_command = false;  // `--` begins a command with its arguments
 };
 
 // CLI11 behind it. An option may be repeated: the last one wins, a vector collects. -h, -V, -q and -v
@@ -92,6 +92,7 @@ public:
 
     // Fills the fields and answers the operands. --help and --version end the command here.
     std::vector<std::string> read(int argc, char** argv);
+    const std::vector<std::string>& command() const;  // after read(): what was behind `--`
 
 private:
     struct Parser;

@@ -16,6 +16,8 @@ enum class Exit : int {
     not_ring = 76,     // not a ring, other version, other geometry, corrupt
     permission = 77,   // permission denied
     timed_out = 124,
+    not_executable = 126,  // -- COMMAND: there, but it cannot be run
+    not_found = 127,       // -- COMMAND: not there
 };
 
 Exit exit_for(shmq::Errc code) noexcept;
