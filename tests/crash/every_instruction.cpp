@@ -9,6 +9,11 @@
 //   unless it was committed; nothing stays claimed; exactly the capacity can be filled again; the ring
 //   can be removed and no file is left.
 //
+// Broadcast rings: each consumer that lives gets every message, also one that comes afterwards, perhaps in
+// the entry of the dead one; that one holds nobody back. Overwrite rings: no push ever waits, a stopped
+// producer's place is not written, whatever is delivered is whole and in order, the newest message is
+// always there, and what is delivered and what is said to be lost are together what was pushed.
+//
 // A survey of each operation records which instructions change the segment or are system calls. Everyday
 // runs kill after each of those, before each of those, and at a stride between; SHMQ_LONG=1 after every
 // single instruction. To reach instruction i of a long operation quickly, the tester runs the victim to a
@@ -44,14 +49,24 @@ constexpr u64 capacity = 16, slot_size = 64;
 constexpr const char* ring_name = "r";
 constexpr double hang = 60;  // seconds: a survivor that needs longer hangs, however busy the machine is
 
+// What may differ about a ring besides its sides.
+enum Policy : unsigned { plain = 1, broadcast = 2, overwrite = 4, broadcast_overwrite = 8, at_cursors = broadcast | overwrite | broadcast_overwrite, every_policy = plain | at_cursors };
+
 struct Kind {
     bool one_producer, one_consumer, fixed;
-    std::string policy() const { return std::string(one_producer ? "s" : "m") + "p" + (one_consumer ? "s" : "m") + "c"; }
+    Policy what = plain;
+    bool broadcasts() const { return what & (broadcast | broadcast_overwrite); }
+    bool overwrites() const { return what & (overwrite | broadcast_overwrite); }
+    bool own_cursor() const { return broadcasts() || (overwrites() && one_consumer); }
+    std::string policy() const {
+        return std::string(one_producer ? "s" : "m") + "p" + (one_consumer ? "s" : "m") + "c" + (what == plain ? "" : "-") + (broadcasts() ? "b" : "") + (overwrites() ? "o" : "");
+    }
     shmq::Options options() const {
         shmq::Options o;
         o.slots = capacity, o.slot_size = slot_size, o.fixed = fixed, o.participants = 8;
         o.producers = one_producer ? shmq::one : shmq::many, o.consumers = one_consumer ? shmq::one : shmq::many;
         o.waiting = shmq::Waiting::block;
+        o.broadcast = broadcasts(), o.overwrite = overwrites();
         return o;
     }
     std::size_t bytes(u64 slots) const { return fixed ? slot_size : slots * slot_size - 16; }
@@ -78,7 +93,7 @@ struct Page {
     std::atomic<u32> deliveries;
     struct Delivery {
         u32 producer;
-        u64 number, position;
+        u64 number, position, sequence, lost;
         std::atomic<u32> redelivered, committed;
     } delivered[32];
     std::byte buffer[1024];  // of pop(buffer)
@@ -123,6 +138,7 @@ struct Actor {
         const u32 n = page.deliveries;
         page.delivered[n].producer = s.producer, page.delivered[n].number = s.number, page.delivered[n].position = m.position();
         page.delivered[n].redelivered = m.redelivered();
+        page.delivered[n].sequence = m.sequence(), page.delivered[n].lost = m.lost();
         page.deliveries.store(n + 1);
         return n;
     }
@@ -152,7 +168,7 @@ struct World {
             waitpid(child, nullptr, __WALL);
         }
         if (view) munmap(const_cast<std::byte*>(view), view_bytes);
-        held.reset(), holder.reset(), p.reset(), c.reset();
+        held.reset(), holder.reset(), p.reset(), c.reset(), late.reset();
         try {
             shmq::remove(ring_name, true);
         } catch (const shmq::Error&) {
@@ -172,6 +188,12 @@ struct World {
     int style = 0;  // survivors pop one by one, or in batches
     pid_t sleeper = 0;
 
+    // At cursors only.
+    std::optional<shmq::Consumer> late;  // joins after the fault
+    std::vector<u64> late_log;
+    pid_t in_the_way = 0;                // a stopped producer that holds a claim
+    bool uncounted = false;              // there were claims that never became messages
+
     struct Known {
         bool acked = false;
         u32 delivered = 0;
@@ -184,6 +206,7 @@ struct World {
         u64 key, position, sequence;
         u32 entry;
         bool flagged;
+        u64 lost = 0;
     };
     std::vector<Taken> log;
     u64 pushed = 0;
@@ -203,6 +226,7 @@ struct World {
         const u64 start = kind.fixed ? 2 * capacity - 3 : 2 * 64 - 3;
         std::vector<std::byte> payload(kind.bytes(1));
         for (u64 i = 0; i < start; ++i) {
+            fill(payload, 0, i);
             if (producer().try_push(payload) != Outcome::ok) fail("cannot rotate the ring");
             auto m = consumer().try_pop();
             if (!m || m.release() != Outcome::ok) fail("cannot rotate the ring");
@@ -234,7 +258,7 @@ struct World {
         if (++k.delivered > 1) fail("DUPLICATED: message %u/%llu delivered twice to survivors, at %llu and %llu", s.producer, static_cast<unsigned long long>(s.number),
                                     static_cast<unsigned long long>(k.position), static_cast<unsigned long long>(m.position()));
         k.flagged = m.redelivered(), k.position = m.position();
-        log.push_back({key(s.producer, s.number), m.position(), m.sequence(), m.producer(), m.redelivered()});
+        log.push_back({key(s.producer, s.number), m.position(), m.sequence(), m.producer(), m.redelivered(), m.lost()});
     }
     // Whatever can be taken now. False: there was nothing.
     bool take_some() {
@@ -275,8 +299,171 @@ struct World {
         }
     }
 
+    // ---- at cursors ----
+
+    bool take_late() {
+        auto m = late->try_pop();
+        if (!m) {
+            if (m.outcome() != Outcome::empty && m.outcome() != Outcome::ended) fail("pop of a latecomer: %s", describe(m.outcome()));
+            return false;
+        }
+        Stamp s{};
+        if (!whole(m.bytes(), s)) fail("TORN: message at %llu, for a latecomer", static_cast<unsigned long long>(m.position()));
+        late_log.push_back(key(s.producer, s.number));
+        if (m.release() != Outcome::ok) fail("release failed");
+        return true;
+    }
+    // Until the survivors have what was pushed last: the newest is never lost.
+    void catch_up() {
+        const double begin = now();
+        const u64 last = key(tester_id, pushed - 1);
+        const auto behind = [&] {
+            if (!pushed) return false;
+            if (late && (late_log.empty() || late_log.back() != last)) return true;
+            return !known[last].delivered && (kind.broadcasts() || !delivered_by_a_page(last));
+        };
+        for (;;) {
+            bool took = take_some();
+            if (late) took |= take_late();
+            if (took) continue;
+            if (!behind()) return;
+            if (now() - begin > hang) fail("STUCK: the message pushed last does not come");
+        }
+    }
+    u64 messages_seen() {
+        shmq::Viewer viewer(ring_name);
+        std::vector<std::byte> message;
+        shmq::Viewer::Info info{};
+        u64 seen = 0;
+        for (Stamp s{}; viewer.next(message, info); ++seen)
+            if (!whole(message, s)) fail("TORN in a viewer");
+        return seen;
+    }
+    void newest_is_readable() {
+        shmq::Viewer viewer(ring_name);
+        std::vector<std::byte> message;
+        shmq::Viewer::Info info{};
+        Stamp s{};
+        viewer.to_newest();
+        if (!viewer.next(message, info) || !whole(message, s) || key(s.producer, s.number) != key(tester_id, pushed - 1)) fail("NEWEST: not what was pushed last");
+    }
+    void settle_at_cursors(double since) {
+        consumer(), producer();
+        if (kind.broadcasts()) late.emplace(ring_name);
+        Outcome outcome = push(1);
+        if (outcome == Outcome::ended) reopen();
+        else if (outcome != Outcome::ok && (outcome != Outcome::full || kind.overwrites())) fail("push of a survivor: %s", describe(outcome));
+        if (outcome != Outcome::full) late_log.clear();
+        // What is full becomes free by reading alone, whatever the dead one had not read.
+        for (const double begin = now(); outcome != Outcome::ok; outcome = push(1)) {
+            const bool took = take_some() | (late && take_late());
+            if (!took && now() - begin > hang) fail("STUCK: full, and nothing to read");
+        }
+        catch_up();
+        note(longest_stall, stalled_in, now() - since, label);
+        for (u64 i = 0; i < (kind.fixed ? 2 * capacity : 2 * 64 / 2); ++i) {
+            must_push(1 + i % 3);
+            if (i % 3 == 2) catch_up();
+        }
+        catch_up();
+        if (!kind.fixed) {  // all of it as one message
+            must_push(capacity);
+            catch_up();
+        }
+        for (u64 i = 0; i < capacity; ++i)
+            if ((outcome = push(1)) != Outcome::ok) fail("CAPACITY: full after %llu slots of %llu", static_cast<unsigned long long>(i), static_cast<unsigned long long>(capacity));
+        if (kind.overwrites()) {
+            newest_is_readable();
+            if (kind.broadcasts() && messages_seen() != capacity) fail("CAPACITY: %llu of %llu messages are kept", static_cast<unsigned long long>(messages_seen()), static_cast<unsigned long long>(capacity));
+            for (u64 i = 0; i < 2 * 64; ++i) {
+                must_push(1 + i % 3);
+                if (i % 16 == 0) newest_is_readable();
+            }
+        } else if ((outcome = push(1)) != Outcome::full) {
+            fail("CAPACITY: push into a full ring: %s", describe(outcome));
+        }
+        catch_up();
+        const auto status = shmq::stat(ring_name);
+        for (const auto& one : status.participants)
+            if (one.alive && one.holds_slots) fail("CLAIMED: entry %u still holds %llu slots", one.entry, static_cast<unsigned long long>(one.holds_slots));
+        if (status.readers != (late ? 2 : 1) || status.writers != 1) fail("%llu readers and %llu writers are alive", static_cast<unsigned long long>(status.readers), static_cast<unsigned long long>(status.writers));
+    }
+    void judge_at_cursors(bool consumers) {
+        u64 acked_in_all = 0;
+        for (u32 who = 0; who < 3; ++who) {
+            Page& page = pages[who];
+            if (page.phase == 3) fail("a victim went wrong: %s", page.error);
+            const u32 id = victim_id + who;
+            if (page.attempted != page.acked) uncounted = true;
+            bool gap = false;
+            for (u32 n = 0; n < page.acked; ++n) known[key(id, n)].acked = true;
+            for (u32 n = page.acked; n < page.attempted; ++n) {
+                const auto found = known.find(key(id, n));
+                const bool there = found != known.end() && found->second.delivered;
+                if (there && gap && !kind.overwrites()) fail("NOT A PREFIX: message %u of a killed push is there without the one before it", n);
+                gap |= !there;
+            }
+            u64 last = 0;
+            for (u32 n = 0; n < page.deliveries; ++n) {
+                const auto& d = page.delivered[n];
+                if (d.position < last || (d.position == last && n && !d.redelivered)) fail("ORDER: a victim got position %llu after %llu", static_cast<unsigned long long>(d.position), static_cast<unsigned long long>(last));
+                last = d.position;
+            }
+        }
+        // Everybody's messages, by ordinal, where one cursor is shared; else those of one survivor.
+        std::map<u64, u64> lost_before;
+        for (const auto& one : log) lost_before[one.sequence] = one.lost;
+        for (auto& [k, one] : known) {
+            const u32 id = static_cast<u32>(k >> 32);
+            const u64 number = k & 0xffffffff;
+            acked_in_all += one.acked;
+            if (id >= victim_id && id < victim_id + 3 && number >= pages[id - victim_id].attempted) fail("FORGED: message %u/%llu was never pushed", id, static_cast<unsigned long long>(number));
+            for (const auto& page : {&pages[0], &pages[1], &pages[2]}) {
+                for (u32 n = 0; n < page->deliveries; ++n) {
+                    const auto& d = page->delivered[n];
+                    if (kind.broadcasts() || key(d.producer, d.number) != k) continue;
+                    if (one.delivered && (!kind.one_consumer || d.committed)) fail("DUPLICATED: message %u/%llu delivered to a survivor as well", id, static_cast<unsigned long long>(number));
+                    if (!kind.one_consumer) lost_before[d.sequence] = d.lost;
+                }
+            }
+            if (!kind.overwrites() && one.acked && !one.delivered) fail("LOST: message %u/%llu", id, static_cast<unsigned long long>(number));
+        }
+        u64 last = 0, counted = log.empty() ? 0 : log.front().lost, missing = 0;
+        for (auto at = lost_before.begin(); at != lost_before.end(); ++at) {
+            const u64 from = at->first - at->second;
+            if (at != lost_before.begin() && kind.overwrites()) {
+                counted += at->second;
+                if (from <= last) fail("LOST is wrong: %llu before ordinal %llu, after %llu", static_cast<unsigned long long>(at->second), static_cast<unsigned long long>(at->first), static_cast<unsigned long long>(last));
+                missing += from - last - 1 != 0;
+            }
+            last = at->first;
+        }
+        // A consumer that was killed with a message of the shared cursor takes that one along.
+        if (!uncounted && kind.overwrites() && !kind.fixed && missing > (consumers && pages[0].killed && !kind.own_cursor())) fail("LOST is wrong: %llu gaps that nobody counted", static_cast<unsigned long long>(missing));
+        if (!uncounted && kind.what == broadcast_overwrite && !kind.fixed && counted + log.size() != acked_in_all)
+            fail("LOST is wrong: %llu delivered, %llu lost, of %llu", static_cast<unsigned long long>(log.size()), static_cast<unsigned long long>(counted), static_cast<unsigned long long>(acked_in_all));
+        if (kind.what == broadcast) {
+            // Consumers that came in between: all from where they began.
+            const auto part_of_log = [&](const std::vector<u64>& keys, const char* whose) {
+                if (keys.empty()) return;
+                auto at = std::ranges::find_if(log, [&](const Taken& one) { return one.key == keys.front(); });
+                for (u64 k : keys)
+                    if (at == log.end() || (at++)->key != k) fail("LOST: %s did not get every message", whose);
+            };
+            part_of_log(late_log, "a latecomer");
+            for (const auto& page : {&pages[0], &pages[2]}) {
+                std::vector<u64> keys;
+                for (u32 n = 0; n < page->deliveries; ++n)
+                    if (!page->delivered[n].redelivered) keys.push_back(key(page->delivered[n].producer, page->delivered[n].number));
+                part_of_log(keys, "a victim");
+            }
+        }
+        judge_order();
+    }
+
     // After the kill: all goes on, and all is there.
     void settle(double since) {
+        if (kind.what != plain) return settle_at_cursors(since);
         consumer(), producer();
         Outcome outcome = push(1);
         if (outcome == Outcome::ended) reopen();
@@ -309,17 +496,7 @@ struct World {
         for (u64 i = 0; i < capacity; ++i)
             if ((outcome = push(1)) != Outcome::ok) fail("CAPACITY: full after %llu slots of %llu", static_cast<unsigned long long>(i), static_cast<unsigned long long>(capacity));
         if ((outcome = push(1)) != Outcome::full) fail("CAPACITY: push into a full ring: %s", describe(outcome));
-        u64 seen = 0;
-        {
-            shmq::Viewer viewer(ring_name);
-            std::vector<std::byte> message;
-            shmq::Viewer::Info info{};
-            Stamp s{};
-            while (viewer.next(message, info)) {
-                if (!whole(message, s)) fail("TORN in a viewer");
-                ++seen;
-            }
-        }
+        const u64 seen = messages_seen();
         if (seen != capacity) fail("a viewer sees %llu of %llu messages", static_cast<unsigned long long>(seen), static_cast<unsigned long long>(capacity));
         drain();
         const auto status = shmq::stat(ring_name);
@@ -384,7 +561,10 @@ struct World {
             if (one.delivered && before && !one.flagged) fail("UNFLAGGED: message %u/%llu delivered again without a flag", id, static_cast<unsigned long long>(number));
             if (!one.delivered && !before && one.acked && !lost_allowed && !copied(k)) fail("LOST: message %u/%llu", id, static_cast<unsigned long long>(number));
         }
-        // In order: the unflagged ones as they came; all of one producer by position.
+        judge_order();
+    }
+    // The unflagged ones as they came; all of one producer by position.
+    void judge_order() {
         u64 last = 0;
         std::map<u64, Taken> by_position;
         for (const auto& one : log) {
@@ -419,7 +599,7 @@ struct World {
         return s.length >= sizeof s && s.length <= sizeof pages[0].buffer && whole({pages[0].buffer, s.length}, s) && key(s.producer, s.number) == k;
     }
     void remove() {
-        p.reset(), c.reset();
+        p.reset(), c.reset(), late.reset();
         shmq::remove(ring_name);
         if (entries_of(shmq::directory(), false)) fail("a file is left");
     }
@@ -525,6 +705,8 @@ struct Scenario {
     bool fills = false;            // the sleeping survivor is a producer
     bool hands_back = false, replaces = false, makes = false;
     bool batch = false;            // where a lap of a fixed ring ends it is shorter
+    unsigned policies = plain;     // Policy bits
+    bool drops = false;            // what was lost cannot be counted exactly: claims that never become messages, an ordinal not told
     bool sleeper_after = false;    // another consumer falls asleep once the victim holds the only message
     u64 sparse = 1;                // everyday: only every so many of the points
     std::function<void(World&)> unblock = {};  // when the victim sleeps
@@ -652,6 +834,7 @@ pid_t arrive(World& world, const Scenario& scenario, bool early) {
     clear_pages();
     world.label = std::string(scenario.name) + ", " + world.kind.policy();
     world.handed_back = scenario.hands_back;
+    world.uncounted |= scenario.drops;
     if (!scenario.makes) {
         world.make();
         scenario.before(world);
@@ -660,7 +843,7 @@ pid_t arrive(World& world, const Scenario& scenario, bool early) {
             if (scenario.side != Side::consumer) world.p.reset();
         }
         if (!early || (scenario.side == Side::consumer && world.kind.one_consumer)) {
-            if (scenario.side != Side::producer) world.c.reset();
+            if (scenario.side != Side::producer && !world.kind.broadcasts()) world.c.reset();  // there it is a witness of all
         }
         if (scenario.replaces) world.p.reset(), world.c.reset();
         if (scenario.fills && world.kind.one_producer) world.p.reset();
@@ -688,7 +871,7 @@ void finish(World& world, const Scenario& scenario, double since) {
     if (scenario.fills && world.sleeper) {
         // The sleeping producer must come back, by itself where room was made, else when a survivor makes it.
         world.consumer();
-        const bool room = shmq::stat(ring_name).used < capacity;
+        const bool room = world.kind.what == plain && shmq::stat(ring_name).used < capacity;
         const double begin = now();
         int status = 0;
         while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
@@ -702,7 +885,7 @@ void finish(World& world, const Scenario& scenario, double since) {
         if (status != 0) fail("a sleeping producer failed: %s", pages[2].error);
     } else if (world.sleeper) {
         // A sleeping consumer: what is there to be had must reach it without anybody else's doing.
-        bool there = shmq::stat(ring_name).messages > 0 || pages[2].deliveries;
+        bool there = (world.kind.what == plain && shmq::stat(ring_name).messages > 0) || pages[2].deliveries;
         if (!there) {
             world.must_push(1);
             there = true;
@@ -718,9 +901,17 @@ void finish(World& world, const Scenario& scenario, double since) {
         world.sleeper = 0;
         if (status != 0) fail("a sleeping consumer failed: %s", pages[2].error);
     }
+    if (world.in_the_way) {
+        // The one that was stopped goes on and commits, a lap later or more; or is killed as it is.
+        kill(world.in_the_way, world.style ? SIGKILL : SIGCONT);
+        int status = 0;
+        if (waitpid(world.in_the_way, &status, 0) != world.in_the_way || (!world.style && (status != 0 || pages[1].acked != 1))) fail("a producer that was stopped failed (status %x): %s", status, pages[1].error);
+        world.forget(world.in_the_way);
+    }
     make_sure_there_is_a_ring(world, scenario);
     world.settle(since);
-    world.judge(scenario.replaces);
+    if (world.kind.what == plain) world.judge(scenario.replaces);
+    else world.judge_at_cursors(scenario.side == Side::consumer);
     world.remove();
 }
 
@@ -933,6 +1124,7 @@ std::vector<Scenario> scenarios() {
         kill(getpid(), SIGKILL);
     };
     const auto hole = [](World& w) {  // a dead producer's claim, messages behind it
+        w.uncounted = true;
         w.must_push(1);
         w.p.reset();
         one_dies(w, [](Actor& a) {
@@ -957,31 +1149,67 @@ std::vector<Scenario> scenarios() {
         sleeper_starts(w, [](Actor& a) { a.attach_consumer(); }, [](Actor& a) { a.pop(); });
     };
 
+    // Broadcast: one that has read a message died, and everybody else has read a ring more.
+    const auto dead_reader = [](World& w) {
+        w.must_push(1), w.must_push(2);
+        one_dies(w, [](Actor& a) {
+            a.attach_consumer();
+            if (auto m = a.consumer->try_pop(); m.release() != Outcome::ok) return;
+            [[maybe_unused]] auto m = a.consumer->try_pop();
+            kill(getpid(), SIGKILL);
+        });
+        w.drain();
+        while (w.push(1) == Outcome::ok && w.log.size() < capacity) w.drain();
+    };
+    // Overwrite: a producer that was stopped while it held a claim, and the next push would come upon its place.
+    const auto stopped_one = [](World& w) {
+        w.in_the_way = start(w, 1, false, [](Actor& a) { a.attach_producer(); a.ready(1); }, [](Actor& a) {
+            auto c = a.producer->claim(a.payloads[0].size());
+            std::memcpy(c.bytes().data(), a.payloads[0].data(), a.payloads[0].size());
+            a.page.attempted = 1;
+            raise(SIGSTOP);
+            if (c.commit() == Outcome::ok) a.page.acked = 1;
+        });
+        int status = 0;
+        if (waitpid(w.in_the_way, &status, WUNTRACED) != w.in_the_way || !WIFSTOPPED(status)) fail("who should be in the way does not stop");
+        for (u64 n = shmq::stat(ring_name).physical_slots; n > 2; --n) w.must_push(1);
+    };
+    // Its cursor is left behind by a lap and more.
+    const auto overtaken = [](Actor& a) {
+        a.attach_consumer();
+        a.attach_producer();
+        for (int i = 0; i < 80; ++i) {
+            a.ready(1);
+            a.push();
+        }
+        a.producer.reset();
+    };
+
     std::vector<Scenario> all;
     const auto add = [&](Scenario s) { all.push_back(std::move(s)); };
-    add({.name = "push, the first", .side = Side::producer, .before = nothing, .setup = ready({1}), .operation = push, .acks = 1});
-    add({.name = "push", .side = Side::producer, .before = nothing, .setup = warm({1}), .operation = push, .acks = 2});
-    add({.name = "push of 3 slots", .side = Side::producer, .before = nothing, .setup = warm({3}), .operation = push, .acks = 2, .variable_only = true});
+    add({.name = "push, the first", .side = Side::producer, .before = nothing, .setup = ready({1}), .operation = push, .acks = 1, .policies = every_policy});
+    add({.name = "push", .side = Side::producer, .before = nothing, .setup = warm({1}), .operation = push, .acks = 2, .policies = every_policy});
+    add({.name = "push of 3 slots", .side = Side::producer, .before = nothing, .setup = warm({3}), .operation = push, .acks = 2, .variable_only = true, .policies = every_policy});
     add({.name = "push of a batch", .side = Side::producer, .before = nothing, .setup = warm({1, 2, 1, 3}), .operation = [](Actor& a) {
              const shmq::Bytes batch[] = {a.payloads[1], a.payloads[2], a.payloads[3], a.payloads[4]};
              a.page.attempted.fetch_add(4);
              a.page.acked.fetch_add(static_cast<u32>(a.producer->push(batch).count));
-         }, .acks = 5});
-    add({.name = "claim, commit", .side = Side::producer, .before = nothing, .setup = ready({2}), .operation = claim(2, 2), .acks = 1});
-    add({.name = "claim, commit of less", .side = Side::producer, .before = nothing, .setup = ready({1}), .operation = claim(4, 1), .acks = 1, .variable_only = true});
-    add({.name = "claim, dropped", .side = Side::producer, .before = nothing, .setup = as_producer, .operation = claim(3, 0)});
-    add({.name = "claim_batch, commit", .side = Side::producer, .before = nothing, .setup = ready({1, 1, 1}), .operation = claim_batch(5, 3), .acks = 3, .batch = true});
+         }, .acks = 5, .policies = every_policy});
+    add({.name = "claim, commit", .side = Side::producer, .before = nothing, .setup = ready({2}), .operation = claim(2, 2), .acks = 1, .policies = every_policy});
+    add({.name = "claim, commit of less", .side = Side::producer, .before = nothing, .setup = ready({1}), .operation = claim(4, 1), .acks = 1, .variable_only = true, .policies = every_policy});
+    add({.name = "claim, dropped", .side = Side::producer, .before = nothing, .setup = as_producer, .operation = claim(3, 0), .policies = every_policy, .drops = true});
+    add({.name = "claim_batch, commit", .side = Side::producer, .before = nothing, .setup = ready({1, 1, 1}), .operation = claim_batch(5, 3), .acks = 3, .batch = true, .policies = plain | broadcast});
     add({.name = "claim_batch, dropped", .side = Side::producer, .before = nothing, .setup = as_producer, .operation = claim_batch(4, 0)});
     add({.name = "push, repair for room", .side = Side::producer, .before = [=](World& w) { w.p.reset(); one_dies(w, hold_the_rest_dead); }, .setup = ready({2}), .operation = push, .acks = 1});
     add({.name = "push, repair, others", .side = Side::producer, .before = [=](World& w) { hole(w); full(w); }, .setup = ready({1}), .operation = push, .acks = 1, .many_producers = true});
-    add({.name = "push, wait for room", .side = Side::producer, .before = full, .setup = ready({1}), .operation = push, .acks = 1, .sparse = 3, .unblock = [](World& w) { w.take_some(); }});
-    add({.name = "push, wake", .side = Side::producer, .before = consumer_sleeps, .setup = ready({1}), .operation = push, .acks = 1, .kill_only = true, .sparse = 3});
-    add({.name = "end", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { (void)a.producer->end(); }, .kill_only = true});
-    add({.name = "pop, release", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = pop, .deliveries = 1});
-    add({.name = "pop, release, next", .side = Side::consumer, .before = some, .setup = [](Actor& a) { a.attach_consumer(); a.pop(); }, .operation = pop, .deliveries = 2});
+    add({.name = "push, wait for room", .side = Side::producer, .before = full, .setup = ready({1}), .operation = push, .acks = 1, .policies = plain | broadcast, .sparse = 3, .unblock = [](World& w) { w.take_some(); }});
+    add({.name = "push, wake", .side = Side::producer, .before = consumer_sleeps, .setup = ready({1}), .operation = push, .acks = 1, .kill_only = true, .policies = plain | broadcast | overwrite, .sparse = 3});
+    add({.name = "end", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { (void)a.producer->end(); }, .kill_only = true, .policies = every_policy});
+    add({.name = "pop, release", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = pop, .deliveries = 1, .policies = every_policy});
+    add({.name = "pop, release, next", .side = Side::consumer, .before = some, .setup = [](Actor& a) { a.attach_consumer(); a.pop(); }, .operation = pop, .deliveries = 2, .policies = every_policy});
     add({.name = "pop, dropped", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) {
              if (auto m = a.consumer->pop()) a.record(m);
-         }, .deliveries = 1, .hands_back = true});
+         }, .deliveries = 1, .hands_back = true, .policies = every_policy});
     add({.name = "pop(buffer)", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) {
              const auto copied = a.consumer->pop(a.page.buffer);
              Stamp s{};
@@ -989,7 +1217,7 @@ std::vector<Scenario> scenarios() {
              a.page.delivered[0].producer = s.producer, a.page.delivered[0].number = s.number, a.page.delivered[0].position = copied.position;
              a.page.delivered[0].redelivered = copied.redelivered, a.page.delivered[0].committed = 1;
              a.page.deliveries = 1;
-         }, .deliveries = 1});
+         }, .deliveries = 1, .policies = every_policy, .drops = true});
     const Act read_one = [](Actor& a) { a.attach_consumer(); a.pop(); };
     add({.name = "pop_batch, release", .side = Side::consumer, .before = [=](World& w) { for (int i = 0; i < 6; ++i) w.must_push(1); }, .setup = read_one, .operation = [](Actor& a) {
              auto batch = a.consumer->pop_batch(8);
@@ -997,8 +1225,8 @@ std::vector<Scenario> scenarios() {
              for (auto& m : batch) a.record(m);
              if (batch.release() == Outcome::ok)
                  for (u32 n = from; n < a.page.deliveries; ++n) a.page.delivered[n].committed = 1;
-         }, .deliveries = 3, .batch = true});
-    add({.name = "pop_batch, one by one", .side = Side::consumer, .before = [=](World& w) { w.must_push(1), w.must_push(1), w.must_push(2), w.must_push(1), w.must_push(1); }, .setup = read_one, .operation = [=](Actor& a) { take_one_by_one(a, false); }, .deliveries = 3, .batch = true});
+         }, .deliveries = 3, .batch = true, .policies = plain | broadcast});
+    add({.name = "pop_batch, one by one", .side = Side::consumer, .before = [=](World& w) { w.must_push(1), w.must_push(1), w.must_push(2), w.must_push(1), w.must_push(1); }, .setup = read_one, .operation = [=](Actor& a) { take_one_by_one(a, false); }, .deliveries = 3, .batch = true, .policies = plain | broadcast});
     add({.name = "pop_batch, backwards", .side = Side::consumer, .before = [=](World& w) { w.must_push(1), w.must_push(1), w.must_push(2), w.must_push(1), w.must_push(1); }, .setup = read_one, .operation = [=](Actor& a) { take_one_by_one(a, true); }, .deliveries = 3, .batch = true});
     const auto tester_holds = [=](World& w) {
         some(w);
@@ -1015,33 +1243,33 @@ std::vector<Scenario> scenarios() {
                  for (u32 n = from; n < a.page.deliveries; ++n) a.page.delivered[n].committed = 1;
          }, .deliveries = 2, .many_consumers = true, .kill_only = true, .batch = true});
     add({.name = "redelivery, take-over", .side = Side::consumer, .before = orphan, .setup = as_consumer, .operation = pop, .deliveries = 1});
-    add({.name = "repair by a consumer", .side = Side::consumer, .before = hole, .setup = as_consumer, .operation = pop, .deliveries = 1});
-    add({.name = "wait for a message", .side = Side::consumer, .before = nothing, .setup = as_consumer, .operation = pop, .deliveries = 1, .sparse = 3, .unblock = [](World& w) { w.must_push(2); }});
+    add({.name = "repair by a consumer", .side = Side::consumer, .before = hole, .setup = as_consumer, .operation = pop, .deliveries = 1, .policies = every_policy});
+    add({.name = "wait for a message", .side = Side::consumer, .before = nothing, .setup = as_consumer, .operation = pop, .deliveries = 1, .policies = plain | broadcast | overwrite, .sparse = 3, .unblock = [](World& w) { w.must_push(2); }});
     add({.name = "release, wake", .side = Side::consumer, .before = [=](World& w) {
              full(w);
              if (w.kind.one_producer) w.p.reset();
              sleeper_starts(w, [](Actor& a) { a.attach_producer(); a.ready(1); }, [](Actor& a) { a.push(); });
-         }, .setup = as_consumer, .operation = pop, .deliveries = 1, .kill_only = true, .fills = true, .sparse = 3});
+         }, .setup = as_consumer, .operation = pop, .deliveries = 1, .kill_only = true, .fills = true, .policies = plain | broadcast, .sparse = 3});
     add({.name = "release, one sleeps", .side = Side::consumer, .before = [=](World& w) {
              w.must_push(2);
          }, .setup = [](Actor& a) { a.attach_consumer(); a.message.emplace(a.consumer->try_pop()); }, .operation = [](Actor& a) {
              const u32 n = a.record(*a.message);
              if (a.message->release() == Outcome::ok) a.page.delivered[n].committed = 1;
          }, .deliveries = 1, .many_consumers = true, .kill_only = true, .sleeper_after = true, .sparse = 4});
-    add({.name = "pop at the end", .side = Side::consumer, .before = [](World& w) { (void)w.producer().end(); }, .setup = as_consumer, .operation = pop, .kill_only = true});
+    add({.name = "pop at the end", .side = Side::consumer, .before = [](World& w) { (void)w.producer().end(); }, .setup = as_consumer, .operation = pop, .kill_only = true, .policies = plain | broadcast | overwrite});
     add({.name = "peek", .side = Side::neither, .before = some, .setup = [](Actor& a) { a.viewer.emplace(ring_name); }, .operation = [](Actor& a) {
              std::vector<std::byte> message;
              shmq::Viewer::Info info{};
              while (a.viewer->next(message, info)) {}
              a.viewer->to_newest();
-         }});
-    add({.name = "attach, producer", .side = Side::producer, .before = some, .setup = [](Actor&) {}, .operation = as_producer});
-    add({.name = "attach, consumer", .side = Side::consumer, .before = some, .setup = [](Actor&) {}, .operation = as_consumer});
+         }, .policies = every_policy});
+    add({.name = "attach, producer", .side = Side::producer, .before = some, .setup = [](Actor&) {}, .operation = as_producer, .policies = every_policy});
+    add({.name = "attach, consumer", .side = Side::consumer, .before = some, .setup = [](Actor&) {}, .operation = as_consumer, .policies = every_policy});
     // Into the entry of one that died in the middle of its work.
-    add({.name = "attach after a death, p", .side = Side::producer, .before = hole, .setup = [](Actor&) {}, .operation = as_producer});
+    add({.name = "attach after a death, p", .side = Side::producer, .before = hole, .setup = [](Actor&) {}, .operation = as_producer, .policies = every_policy});
     add({.name = "attach after a death, c", .side = Side::consumer, .before = orphan, .setup = [](Actor&) {}, .operation = as_consumer});
-    add({.name = "detach, producer", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { a.producer.reset(); }});
-    add({.name = "detach, consumer", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) { a.consumer.reset(); }});
+    add({.name = "detach, producer", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { a.producer.reset(); }, .policies = every_policy});
+    add({.name = "detach, consumer", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) { a.consumer.reset(); }, .policies = every_policy});
     add({.name = "create", .side = Side::neither, .before = nothing, .setup = [](Actor&) {}, .operation = [](Actor& a) { shmq::create(ring_name, a.kind.options()); }, .one_policy = true, .kill_only = true, .makes = true});
     add({.name = "create, replace", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = [](Actor& a) {
              auto options = a.kind.options();
@@ -1049,10 +1277,21 @@ std::vector<Scenario> scenarios() {
              shmq::create(ring_name, options);
          }, .one_policy = true, .kill_only = true, .replaces = true});
     add({.name = "remove", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = [](Actor&) { shmq::remove(ring_name); }, .one_policy = true, .kill_only = true, .replaces = true});
+    // At cursors.
+    add({.name = "push past a dead reader", .side = Side::producer, .before = dead_reader, .setup = ready({2}), .operation = push, .acks = 1, .policies = broadcast});
+    add({.name = "push over the oldest", .side = Side::producer, .before = [](World& w) { for (u64 i = 0; i < 3 * capacity; ++i) w.must_push(1); }, .setup = ready({3}), .operation = push, .acks = 1, .variable_only = true, .policies = overwrite | broadcast_overwrite});
+    add({.name = "push, step over", .side = Side::producer, .before = stopped_one, .setup = ready({4}), .operation = push, .acks = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite, .sparse = 16});
+    add({.name = "pop, overtaken", .side = Side::consumer, .before = nothing, .setup = overtaken, .operation = pop, .acks = 80, .deliveries = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite});
+    add({.name = "attach, overtaken", .side = Side::consumer, .before = [](World& w) { for (u64 i = 0; i < 3 * capacity; ++i) w.must_push(1 + i % 3); }, .setup = [](Actor&) {}, .operation = as_consumer, .policies = overwrite | broadcast_overwrite});
+    add({.name = "attach, a dead reader's", .side = Side::consumer, .before = dead_reader, .setup = [](Actor&) {}, .operation = as_consumer, .policies = broadcast});
+    add({.name = "attach, newest", .side = Side::consumer, .before = some, .setup = [](Actor&) {}, .operation = [](Actor& a) { a.consumer.emplace(ring_name, shmq::AttachOptions{.from = shmq::From::newest}); },
+         .policies = broadcast | broadcast_overwrite});
     return all;
 }
 
 bool runs_with(const Scenario& s, const Kind& k) {
+    if (!(s.policies & k.what) || (k.broadcasts() && k.one_consumer)) return false;
+    if (k.what != plain && s.side == Side::consumer && k.one_producer) return false;  // nothing differs there
     return !(s.variable_only && k.fixed) && !(s.many_producers && k.one_producer) && !(s.many_consumers && k.one_consumer) && !(s.one_policy && (k.one_producer || k.one_consumer));
 }
 
@@ -1072,6 +1311,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
         _exit(1);
     });
     const char* const only = getenv("SHMQ_CRASH_ONLY");
+    const u64 only_policies = from_environment("SHMQ_CRASH_POLICIES", 0);  // Policy bits; 0: all
     const u64 wanted = from_environment("SHMQ_CRASH_POINTS", 40);
     u32 row = 0;
     if (me == 0) std::printf("%s\n", long_run() ? "after every single instruction" : "everyday: before and after each instruction that changes the segment or enters the kernel, and at a stride between (SHMQ_LONG=1: after each)");
@@ -1079,15 +1319,16 @@ int test_share(u32 me, u32 testers, Totals& totals) {
     const auto all = scenarios();
     for (const auto& scenario : all) {
         if (only && !std::strstr(scenario.name, only)) continue;
-        for (const bool one_producer : {true, false}) {
-            for (const bool one_consumer : {true, false}) {
+        for (const Policy what : {plain, broadcast, overwrite, broadcast_overwrite}) {
+            if (!(scenario.policies & what) || (only_policies && !(what & only_policies))) continue;
+            for (const auto& [one_producer, one_consumer] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
                 if (row++ % testers != me) continue;
                 Result result;
                 bool ran = false;
                 u64 stride = 1;
                 const double from = now();
                 for (const bool fixed : {false, true}) {
-                    const Kind kind{one_producer, one_consumer, fixed};
+                    const Kind kind{one_producer, one_consumer, fixed, what};
                     if (!runs_with(scenario, kind)) continue;
                     for (const bool early : {false, true}) {
                         if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes)) continue;
@@ -1120,7 +1361,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                 }
                 if (!ran) continue;
                 total_points += result.points, total_stops += result.stops;
-                std::printf("%-24s %s  %6llu instructions, stride %3llu: %6llu kills %6llu stops  %s  (%.1f s)\n", scenario.name, Kind{one_producer, one_consumer, false}.policy().c_str(),
+                std::printf("%-24s %-7s  %6llu instructions, stride %3llu: %6llu kills %6llu stops  %s  (%.1f s)\n", scenario.name, Kind{one_producer, one_consumer, false, what}.policy().c_str(),
                             static_cast<unsigned long long>(result.steps), static_cast<unsigned long long>(stride), static_cast<unsigned long long>(result.points),
                             static_cast<unsigned long long>(result.stops), result.failed ? "FAILED" : "ok", now() - from);
             }
@@ -1146,7 +1387,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
     const Pair pairs[] = {{find("push of 3 slots"), consumer}, {find("push of a batch"), consumer}, {find("claim_batch, commit"), consumer}, {large, producer}, {large, consumer},
                           {find("pop, release"), consumer}, {find("pop_batch, release"), consumer}, {find("pop_batch, backwards"), consumer}, {find("redelivery, take-over"), consumer}};
     for (const auto& [first, second] : pairs) {
-        if (only && !std::strstr("double", only) && !std::strstr(first.name, only)) continue;
+        if ((only && !std::strstr("double", only) && !std::strstr(first.name, only)) || (only_policies && !(only_policies & plain))) continue;
         for (const bool one_producer : {true, false}) {
             for (const bool one_consumer : {true, false}) {
                 if (row++ % testers != me) continue;
