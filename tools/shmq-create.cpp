@@ -62,6 +62,7 @@ Config parse(int argc, char** argv) {
                       .examples = "  shmq-create jobs\n"
                                   "  shmq-create -N 1M -s 64 --fixed -T spsc samples\n"
                                   "  shmq-create --record 'id:u32,px:f64,sym:char[8]' ticks\n"
+                                  "  shmq-create -D chat       # what chat/a pushes chat/b pops, and back\n"
                                   "  shmq-create --broadcast --overflow overwrite -N 1 temperature\n"
                                   "  shmq-create --exist-ok -m 660 -g audio events\n"
                                   "  shmq-create jobs -- ./pipeline.sh    # which finds jobs in $SHMQ_RING\n",
@@ -73,6 +74,7 @@ Config parse(int argc, char** argv) {
     line.flag("--fixed", "every message is exactly SIZE bytes, one slot", options.fixed);
     line.option("--max-message", "SIZE", "refuse longer messages", options.max_message, parse_size);
     line.option("-T,--type", "TYPE", "spsc, mpsc, spmc or mpmc: single or many producers,\nsingle or many consumers (mpmc)", type, parse_type);
+    line.flag("-D,--duplex", "both directions at once, between NAME/a and NAME/b", options.duplex);
     line.flag("--broadcast", "every consumer gets every message", options.broadcast);
     line.option("--overflow", "POLICY", "what a push into a full ring does: block: it waits,\noverwrite: the oldest message goes (block)", options.overwrite, parse_overflow);
     line.option("--record", "LAYOUT", "every message is a C struct that -J shows as JSON:\nNAME:TYPE[N][@OFFSET],...; TYPE: i8 i16 i32 i64 u8 u16\nu32 u64 f32 f64 bool char", record, parse_record);

@@ -95,7 +95,8 @@ struct Found {
 Found look(const Config& config, bool again = false) {
     Found found;
     const bool all = config.names.empty();
-    const std::vector<std::string> names = all ? shmq::list() : config.names;
+    std::vector<std::string> names = all ? shmq::list() : std::vector<std::string>();
+    for (const std::string& name : config.names) std::ranges::move(shmq::rings_of(name), std::back_inserter(names));  // both directions of a duplex ring
     found.names = names.size();
     for (const std::string& name : names) {
         try {

@@ -109,17 +109,18 @@ void ConsumerCore::join(From from) noexcept {
     }
     if (!ring_.overwrite) return wake_all(lines.room_wait);  // who saw us where we began may have found no room
     // Losses are counted from here on, so the first message must be known, or that there is none.
-    for (int tries = 0; tries < many_tries && !expects_; ++tries) {
+    for (int tries = 0; !expects_; ++tries) {
         const Pair end = load_whole_pair(lines.write_position);
         bool jumped = true;
         u64 p = next_;
         if (const Find found = find(p, jumped); found == Find::message && copy_out(p)) {
             next_ = p, expected_ = ordinal_, expects_ = true;
-        } else if (found != Find::message) {
+        } else if (found != Find::message || tries > many_tries) {
             // Nothing yet, or nothing whole: what is committed from here on is expected.
             next_ = end.position & ~end_bit, expected_ = end.ordinal, expects_ = true;
         }
     }
+    me_->reading_position.store(next_, std::memory_order_release);
 }
 
 // ---- reading ------------------------------------------------------------------------------------
@@ -192,6 +193,8 @@ Outcome ConsumerCore::look_at_cursor(bool thorough) noexcept {
                 alert_.fetch_or(alert_broken, std::memory_order_relaxed);
                 return Outcome::corrupt;
             case Find::end:
+                // Nothing but abandoned slots: step over them, or the ring would not look empty.
+                if (!own_cursor() && !jumped && p != shared.position) move_pair(ring_.lines->read_position, shared, {p, shared.ordinal});
                 if ((t & ~end_bit) != p) return Outcome::empty;
                 if (t & end_bit) {
                     // On the way here we may have stepped over what somebody is about to commit.

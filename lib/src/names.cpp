@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,14 +17,30 @@ bool valid_name(std::string_view name) noexcept {
            std::ranges::all_of(name, [&](char c) { return letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
+bool is_side(std::string_view name) noexcept { return name.ends_with("/a") || name.ends_with("/b"); }
+std::string_view without_side(std::string_view name) noexcept { return is_side(name) ? name.substr(0, name.size() - 2) : name; }
+std::string other_side(std::string_view side) { return std::string(without_side(side)) + (side.back() == 'a' ? "/b" : "/a"); }
+
+std::string checked_bare_name(std::string_view name) {
+    const std::string checked = checked_name(name);
+    if (is_side(checked)) throw Error(Errc::bad_name, "bad ring name '" + checked + "': one side of a duplex ring cannot be made alone (shmq-create -D " + std::string(without_side(checked)) + " makes both)");
+    return checked;
+}
+
+bool is_there(std::string_view name) noexcept {
+    struct stat there {};
+    return lstat(file_of(name).c_str(), &there) == 0;
+}
+
 std::string checked_name(std::string_view name) {
     std::string_view bare = name;
     if (bare.starts_with('/')) bare.remove_prefix(1);
-    if (valid_name(bare)) return std::string(bare);
+    if (valid_name(without_side(bare))) return std::string(bare);
+    bare = without_side(bare);
     std::string why;
     if (bare.empty()) why = "is empty";
     else if (bare.size() > max_name) why = "has " + std::to_string(bare.size()) + " characters, at most " + std::to_string(max_name) + " are allowed";
-    else why = "must begin with a letter or digit and hold only letters, digits, '.', '_' and '-'";
+    else why = "must begin with a letter or digit and hold only letters, digits, '.', '_' and '-' (a duplex ring's sides are NAME/a and NAME/b)";
     // Shown short and without what a terminal would obey.
     std::string shown(name.substr(0, 40));
     for (char& c : shown)
@@ -31,7 +48,11 @@ std::string checked_name(std::string_view name) {
     throw Error(Errc::bad_name, "bad ring name '" + shown + (name.size() > 40 ? "...'" : "'") + ": it " + why);
 }
 
-std::string file_of(std::string_view checked) { return directory() + "/" + std::string(file_prefix) + std::string(checked); }
+std::string file_of(std::string_view checked, Direction direction) {
+    const std::string path = directory() + "/" + std::string(file_prefix) + std::string(without_side(checked));
+    if (!is_side(checked)) return path;
+    return path + std::string((checked.back() == 'a') == (direction == Direction::push) ? duplex_ab : duplex_ba);
+}
 
 }  // namespace detail
 
@@ -41,6 +62,15 @@ const std::string& directory() {
         return std::string(set && *set ? set : "/dev/shm");
     }();
     return value;
+}
+
+std::vector<std::string> rings_of(std::string_view name) {
+    const std::string checked = detail::checked_name(name);
+    if (detail::is_side(checked) || detail::is_there(checked)) return {checked};
+    std::vector<std::string> rings;
+    for (const char* side : {"/a", "/b"})
+        if (detail::is_there(checked + side)) rings.push_back(checked + side);
+    return rings.empty() ? std::vector{checked} : rings;
 }
 
 std::string path_of(std::string_view name) { return detail::file_of(detail::checked_name(name)); }
@@ -57,8 +87,13 @@ std::vector<std::string> list() {
         const dirent* const entry = readdir(dir);
         if (!entry) break;
         const std::string_view file = entry->d_name;
-        if (file.starts_with(detail::file_prefix) && detail::valid_name(file.substr(detail::file_prefix.size())))
-            names.emplace_back(file.substr(detail::file_prefix.size()));
+        if (!file.starts_with(detail::file_prefix)) continue;
+        std::string_view name = file.substr(detail::file_prefix.size());
+        const char* side = "";
+        if (name.ends_with(detail::duplex_ab)) side = "/a";
+        if (name.ends_with(detail::duplex_ba)) side = "/b";
+        if (*side) name.remove_suffix(detail::duplex_ab.size());
+        if (detail::valid_name(name)) names.push_back(std::string(name) + side);
     }
     const int error = errno;
     closedir(dir);

@@ -3,7 +3,7 @@
 //   (t, o) = write_position and ordinal; [t, t+n) is nobody's place (below)
 //   register = (t, n); both move to (t+n, o+1) by one CAS; header with o, payload
 //   word[t] = READY                                                                 <- COMMIT
-//   free_position = t+n - capacity, unless it is further; register = none
+//   register = none; free_position = t+n - capacity, unless it is further
 //
 // The newest message is never missing. There are spare slots beyond the capacity: a message is written
 // there, and only after its commit the oldest one goes. Whoever is killed in between leaves the old one.

@@ -52,13 +52,14 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
     // A removal in progress holds every entry for a moment; whoever comes then looks again.
     for (int tries = 0;; ++tries) {
         const ForkLock guard;
-        SegmentFile file = open_segment(name, Access::attach);
+        SegmentFile file = open_segment(name, Access::attach, role == role_consumer ? Direction::pop : Direction::push);
+        require_both_directions(file);
         const Header& h = file.header;
         if ((options.expect_slots && *options.expect_slots != h.capacity) || (options.expect_slot_size && *options.expect_slot_size != h.requested_slot_size) ||
             (options.expect_fixed && *options.expect_fixed != ((h.incompatible & feature_fixed) != 0)))
             throw Error(Errc::other_geometry, file.name + ": another geometry: found " + std::to_string(h.capacity) + " slots of " + std::to_string(h.requested_slot_size) +
                                                   " bytes" + (h.incompatible & feature_fixed ? ", fixed" : ""));
-        name_ = file.name, path_ = file.path, record_ = file.record, id_ = id_of(file.stat);
+        name_ = file.name, ring_name_ = file.ring, path_ = file.path, record_ = file.record, id_ = id_of(file.stat);
         bytes_ = file.stat.st_size;
         // Elsewhere a file system may count its blocks late, or compress them away.
         struct statfs fs {};
@@ -183,7 +184,7 @@ Attachment::~Attachment() {
     if (!ephemeral_) return;
     producer_.reset(), consumer_.reset(), watcher_.reset(), prober_.reset();
     mapping_.reset();  // and with it our lock
-    leave_ephemeral(name_, id_);
+    leave_ephemeral(ring_name_, id_);
 }
 
 bool Attachment::prober_is_ours() noexcept {
@@ -231,11 +232,11 @@ Standing Attachment::inspect() noexcept {
     return standing();
 }
 
-u64 Attachment::producers_attached() noexcept {
+u64 Attachment::attached(Role role) noexcept {
     const Ring& ring = mapping_->ring();
     u64 count = 0;
     const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
-    for (u32 i = 0; i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role_producer && alive(i);
+    for (u32 i = 0; i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role && alive(i);
     return count;
 }
 

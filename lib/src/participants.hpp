@@ -28,7 +28,7 @@ public:
     Standing standing() noexcept override;
     Standing inspect() noexcept override;
 
-    u64 producers_attached() noexcept;
+    u64 attached(Role role) noexcept;  // alive now
     u64 producers_ever() const noexcept;
     u64 producers_ended_badly() noexcept;
 
@@ -36,7 +36,7 @@ private:
     bool prober_is_ours() noexcept;
     Core& core() noexcept;
 
-    std::string name_, path_, record_;
+    std::string name_, ring_name_, path_, record_;  // names: SegmentFile
     FileId id_;
     off_t bytes_ = 0;       // the file's size
     blkcnt_t blocks_ = 0;   // on a tmpfs: what it holds of it; 0: not known

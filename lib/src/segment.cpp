@@ -215,16 +215,25 @@ void Fd::reset() noexcept {
     if (fd_ >= 0) close(std::exchange(fd_, -1));
 }
 
-SegmentFile open_segment(std::string_view name, Access access) {
+void require_both_directions(const SegmentFile& file) {
+    if (is_side(file.name) && !(is_there(file.name) && is_there(other_side(file.name))))
+        throw Error(Errc::no_such_ring, file.name + ": only one direction of this duplex ring is there (shmq-create -D " + std::string(without_side(file.name)) + " completes it)");
+}
+
+SegmentFile open_segment(std::string_view name, Access access, Direction direction) {
     SegmentFile file;
     file.name = checked_name(name);
-    file.path = file_of(file.name);
+    file.path = file_of(file.name, direction);
+    file.ring = is_side(file.name) && direction == Direction::pop ? other_side(file.name) : file.name;
     // O_NONBLOCK: a fifo in place of the ring must not hang us. Never O_CREAT (fs.protected_regular).
     const int flags = (access == Access::look ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     file.fd = Fd(open(file.path.c_str(), flags));
     if (!file.fd) {
         const int error = errno;
-        if (error == ENOENT || error == ENOTDIR) throw Error(Errc::no_such_ring, file.name + ": no such ring", error);
+        if (error == ENOENT || error == ENOTDIR) {
+            const bool duplex = !is_side(file.name) && (is_there(file.name + "/a") || is_there(file.name + "/b"));
+            throw Error(Errc::no_such_ring, file.name + ": no such ring" + (duplex ? "; it is a duplex ring, whose sides are " + file.name + "/a and " + file.name + "/b" : ""), error);
+        }
         if (error == EACCES || error == EPERM || error == EROFS) throw_errno(Errc::permission, file.name, error);
         if (error == ELOOP || error == EISDIR || error == ENXIO) throw Error(Errc::not_a_ring, file.name + ": not a ring: " + (error == ELOOP ? "a symbolic link" : error == EISDIR ? "a directory" : "a special file"), error);
         throw_errno(Errc::system, file.name, error);
@@ -288,6 +297,12 @@ Mapping::~Mapping() {
     if (!guarded_) return;
     release_guard(guarded_);
     munmap(base_, bytes_);
+}
+
+std::vector<SegmentFile> open_segments(std::string_view name) {
+    std::vector<SegmentFile> files;
+    for (const std::string& ring : rings_of(without_side(checked_name(name)))) files.push_back(open_segment(ring, Access::attach));
+    return files;
 }
 
 bool try_lock(const SegmentFile& file, u64 byte, u64 count) {
@@ -362,6 +377,17 @@ bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(
     return true;
 }
 
+bool remove_files(std::span<const SegmentFile> files, bool forced, const std::function<bool(std::span<const Ring* const>)>& wanted) {
+    std::vector<const Ring*> rings;
+    const std::function<bool(std::size_t)> remove_from = [&](std::size_t i) {
+        return remove_file(files[i], forced, [&](const Ring& ring) {
+            rings.push_back(&ring);
+            return i + 1 < files.size() ? remove_from(i + 1) || forced : !wanted || wanted(rings);
+        });
+    };
+    return remove_from(0);
+}
+
 }  // namespace detail
 
 using namespace detail;
@@ -423,13 +449,13 @@ std::uint64_t size_of(const Options& options) {
     return header.total_bytes;
 }
 
-namespace detail {
+namespace {
 
-SegmentFile create_segment(std::string_view name, const Options& options, u64 compatible) {
-    const std::string checked = checked_name(name), path = file_of(checked);
+SegmentFile create_segment(const std::string& checked, const Options& options, u64 compatible) {
+    const std::string path = file_of(checked);
     Header wanted = header_for(options);
     wanted.compatible |= compatible;
-    SegmentFile made{checked, path, Fd(), {}, {}, options.record};
+    SegmentFile made{checked, path, checked, Fd(), {}, {}, options.record};
     Fd& fd = made.fd;
     // Somebody else may remove or create at any moment: try again, but not for ever.
     for (int tries = 0; tries < 100; ++tries) {
@@ -477,21 +503,60 @@ SegmentFile create_segment(std::string_view name, const Options& options, u64 co
     throw Error(Errc::system, checked + ": other processes keep creating and removing it");
 }
 
+// Both directions. Whoever makes the second one has made the ring: of several who try at once, one. What
+// somebody left who died after the first is completed.
+std::vector<SegmentFile> create_both(const std::string& checked, const Options& options, u64 compatible) {
+    const std::string sides[] = {checked + "/a", checked + "/b"};
+    const auto there = [&](int side) { return is_there(sides[side]); };
+    const bool replaces = options.if_exists == IfExists::replace || options.if_exists == IfExists::replace_force;
+    const bool anew = replaces || (compatible & feature_kept && there(0) != there(1));
+    if (anew && (there(0) || there(1))) remove(checked, options.if_exists == IfExists::replace_force);
+    if (options.if_exists == IfExists::fail && there(0) && there(1)) throw Error(Errc::exists, checked + ": exists already");
+    Options completing = options;
+    if (options.if_exists == IfExists::fail || replaces) completing.if_exists = IfExists::keep;
+    const bool made = !there(0);
+    std::vector<SegmentFile> both;
+    both.push_back(create_segment(sides[0], completing, compatible));
+    try {
+        both.push_back(create_segment(sides[1], there(1) ? completing : options, compatible));
+    } catch (const Error& error) {
+        if (made && error.code() == Errc::no_room) remove_file(open_segment(sides[0], Access::attach), true);
+        throw;
+    }
+    return both;
+}
+
+}  // namespace
+
+namespace detail {
+
+std::vector<SegmentFile> create_segments(std::string_view name, const Options& options, u64 compatible) {
+    const std::string checked = checked_bare_name(name);
+    const auto refuse = [&](const char* what) { throw Error(Errc::exists, checked + ": exists already, as a" + what + " ring"); };
+    if (options.duplex && is_there(checked)) refuse("n ordinary");
+    if (!options.duplex && (is_there(checked + "/a") || is_there(checked + "/b"))) refuse(" duplex");
+    if (options.duplex) return create_both(checked, options, compatible);
+    std::vector<SegmentFile> one;
+    one.push_back(create_segment(checked, options, compatible));
+    return one;
+}
+
 }  // namespace detail
 
-void create(std::string_view name, const Options& options) { create_segment(name, options); }
+void create(std::string_view name, const Options& options) { create_segments(name, options, 0); }
 
 void remove(std::string_view name, bool force) {
     try {
-        const SegmentFile file = open_segment(name, Access::attach);
-        remove_file(file, force);
+        remove_files(open_segments(name), force);
     } catch (const Error& error) {
         const bool unreadable = error.code() == Errc::not_a_ring || error.code() == Errc::other_version || error.code() == Errc::corrupt;
         if (!force || !unreadable) throw;
-        const std::string path = path_of(name);
-        struct stat there {};
-        if (lstat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) throw;
-        if (unlink(path.c_str()) != 0) throw_errno(errno == EACCES || errno == EPERM ? Errc::permission : Errc::system, path, errno);
+        for (const std::string& ring : rings_of(without_side(checked_name(name)))) {
+            const std::string path = path_of(ring);
+            struct stat there {};
+            if (lstat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) throw;
+            if (unlink(path.c_str()) != 0) throw_errno(errno == EACCES || errno == EPERM ? Errc::permission : Errc::system, path, errno);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <shmq/shmq.hpp>
 
+#include "names.hpp"
 #include "sigbus.hpp"
 
 namespace shmq::detail {
@@ -45,18 +46,23 @@ enum class Access { look, attach };
 
 // An opened, not yet mapped segment: the header copied out and checked against the file.
 struct SegmentFile {
-    std::string name, path;
+    std::string name, path;  // as it was asked for
+    std::string ring;        // the name that means this file when one pushes: of the direction into chat/a, chat/b
     Fd fd;
     struct stat stat{};
     Header header{};
     std::string record;
 };
 // Throws no_such_ring, permission, not_a_ring, other_version, corrupt, ...
-SegmentFile open_segment(std::string_view name, Access access);
+SegmentFile open_segment(std::string_view name, Access access, Direction direction = Direction::push);
+// All that NAME, or a side of it, consists of: one ring, or of a duplex ring the directions that are there.
+std::vector<SegmentFile> open_segments(std::string_view name);
+// To take part in a side of a duplex ring its other direction must be there too. Throws no_such_ring.
+void require_both_directions(const SegmentFile& file);
 
-// Makes a ring; no descriptor in the answer: one that existed is kept. With feature_kept among the
-// `compatible` bits the keeper's lock is held before anybody can find the ring.
-SegmentFile create_segment(std::string_view name, const Options& options, u64 compatible = 0);
+// Makes a ring, or the two of a duplex ring. No descriptor in an answer: that one existed and is kept. With
+// feature_kept among the `compatible` bits the keeper's lock is held before anybody can find the ring.
+std::vector<SegmentFile> create_segments(std::string_view name, const Options& options, u64 compatible);
 
 // A mapped segment, both halves of the mirror, not inherited by children. Keeps the description that
 // it was mapped through alive, and with it that description's locks.
@@ -107,6 +113,8 @@ void leave_ephemeral(const std::string& name, FileId id) noexcept;
 // can attach, and `wanted`, asked about the ring then, has the last word. False, and nothing done: the
 // name means another file by now, or it is not wanted.
 bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(const Ring&)>& wanted = {});
+// The same for all that a ring consists of, or for none: the later ones under the locks of those before.
+bool remove_files(std::span<const SegmentFile> files, bool forced, const std::function<bool(std::span<const Ring* const>)>& wanted = {});
 
 // Whole messages that are committed and not yet consumed, between two positions.
 u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept;

@@ -22,7 +22,9 @@ Handle<Core>::Handle(detail::AttachmentPtr attachment) : attachment_(std::move(a
 template <class Core>
 std::string_view Handle<Core>::record() const noexcept { return attachment_->record(); }
 template <class Core>
-std::uint64_t Handle<Core>::producers_attached() const noexcept { return attachment_->producers_attached(); }
+std::uint64_t Handle<Core>::producers_attached() const noexcept { return attachment_->attached(detail::role_producer); }
+template <class Core>
+std::uint64_t Handle<Core>::consumers_attached() const noexcept { return attachment_->attached(detail::role_consumer); }
 template <class Core>
 std::uint64_t Handle<Core>::producers_ever() const noexcept { return attachment_->producers_ever(); }
 template <class Core>
@@ -40,6 +42,9 @@ Consumer::Consumer(std::string_view name, const AttachOptions& options)
     : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_consumer, options))) {}
 Watcher::Watcher(std::string_view name, const AttachOptions& options)
     : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_watcher, options))) {}
+
+Endpoint::Endpoint(std::string_view name, Side side, const AttachOptions& options)
+    : out_(detail::checked_bare_name(name) + (side == Side::a ? "/a" : "/b"), options), in_(detail::checked_bare_name(name) + (side == Side::a ? "/a" : "/b"), options) {}
 
 bool holds(const Status& status, Condition condition) noexcept {
     switch (condition) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <list>
 #include <thread>
 
 #include "segment.hpp"
@@ -80,35 +81,52 @@ void note_unused(const Ring& ring, u64 attached) noexcept {
     events.unused_since_attached.store(attached, std::memory_order_release);
 }
 
-void sweep_one(const SweepOptions& options, Swept& swept) {
+// What a look that disturbs nobody tells.
+struct Look {
     FileId id;
-    bool unnoted = false;
-    {
-        const SegmentFile file = open_segment(swept.name, Access::look);
-        id = id_of(file.stat);
-        const Mapping mapping(file, Access::look);
-        if (held(file.fd.get())) {
-            swept.fate = Fate::in_use, swept.why = "in use";
-            return;
-        }
-        judge(mapping.ring(), file.header, options, swept);
-        unnoted = swept.fate == Fate::used_lately && use_of(mapping.ring(), file.header).end_unknown;
-        if (mapping.patched()) throw Error(Errc::corrupt, swept.name + ": corrupt ring: truncated while it was looked at");
+    bool unnoted = false;  // somebody was killed, and nobody has noted when that was seen
+};
+
+Look look_at(const std::string& name, const SweepOptions& options, Swept& swept) {
+    const SegmentFile file = open_segment(name, Access::look);
+    Look look{id_of(file.stat)};
+    const Mapping mapping(file, Access::look);
+    if (held(file.fd.get())) {
+        swept.fate = Fate::in_use, swept.why = "in use";
+        return look;
     }
-    if (options.dry_run || (swept.fate != Fate::removed && !unnoted)) return;
+    judge(mapping.ring(), file.header, options, swept);
+    look.unnoted = swept.fate == Fate::used_lately && use_of(mapping.ring(), file.header).end_unknown;
+    if (mapping.patched()) throw Error(Errc::corrupt, name + ": corrupt ring: truncated while it was looked at");
+    return look;
+}
+
+void sweep_one(const SweepOptions& options, Swept& swept) {
+    const Look look = look_at(swept.name, options, swept);
+    // Of a duplex ring both directions go, or none.
+    std::string other;
+    if (is_side(swept.name) && is_there(other_side(swept.name))) other = other_side(swept.name);
+    if (!other.empty() && swept.fate == Fate::removed) {
+        Swept its{other, Fate::failed, {}, {}, {}};
+        look_at(other, options, its);
+        if (its.fate != Fate::removed) swept.fate = its.fate, swept.why = "its other direction: " + its.why;
+    }
+    if (options.dry_run || (swept.fate != Fate::removed && !look.unnoted)) return;
 
     const ForkLock guard;  // no child may inherit the locks
-    const SegmentFile file = open_segment(swept.name, Access::attach);
-    if (id_of(file.stat) != id) throw Error(Errc::removed, swept.name + ": replaced meanwhile");
-    if (unnoted) {
+    if (look.unnoted) {
+        const SegmentFile file = open_segment(swept.name, Access::attach);
+        if (id_of(file.stat) != look.id) throw Error(Errc::removed, swept.name + ": replaced meanwhile");
         const Mapping mapping(file, Access::attach);
         const u64 attached = attached_ever(mapping.ring());
         if (!held(file.fd.get())) note_unused(mapping.ring(), attached);
         return;
     }
-    const bool removed = remove_file(file, false, [&](const Ring& ring) {
-        judge(ring, file.header, options, swept);
-        return swept.fate == Fate::removed;
+    const std::vector<SegmentFile> files = open_segments(swept.name);
+    const bool removed = remove_files(files, false, [&](std::span<const Ring* const> rings) {
+        for (std::size_t i = 0; i < rings.size(); ++i)
+            if (judge(*rings[i], files[i].header, options, swept); swept.fate != Fate::removed) return false;
+        return std::ranges::any_of(files, [&](const SegmentFile& each) { return id_of(each.stat) == look.id; });
     });
     if (!removed && swept.fate == Fate::removed) throw Error(Errc::removed, swept.name + ": replaced meanwhile");
 }
@@ -122,30 +140,48 @@ namespace detail {
 // Whoever attaches takes its lock first and counts itself afterwards. So one who finds a count and no
 // lock knows that all who came have gone; and one who comes from now on finds the ring used up and
 // leaves it alone, or was first and holds a lock, which keeps the ring.
-bool abandoned(const SegmentFile& file, const Ring& ring) noexcept { return used_up(ring, file.header) && !held(file.fd.get()); }
+// A duplex ring has been used when one of its directions has, and is held when one of them is.
+bool abandoned(const SegmentFile& file, const Ring& ring) noexcept {
+    if (!(file.header.compatible & feature_ephemeral) || held(file.fd.get())) return false;
+    if (used_up(ring, file.header) && !is_side(file.ring)) return true;
+    try {
+        if (!is_side(file.ring) || !is_there(other_side(file.ring))) return used_up(ring, file.header);
+        const SegmentFile other = open_segment(other_side(file.ring), Access::look);
+        const Mapping mapping(other, Access::look);
+        return !held(other.fd.get()) && (used_up(ring, file.header) || used_up(mapping.ring(), other.header));
+    } catch (const std::exception&) {
+        return false;  // no proof
+    }
+}
 
 bool remove_abandoned(const SegmentFile& file) {
-    return remove_file(file, false, [&](const Ring& ring) { return used_up(ring, file.header); });
+    if (!is_side(file.ring)) return remove_file(file, false, [&](const Ring& ring) { return used_up(ring, file.header); });
+    const std::vector<SegmentFile> files = open_segments(file.ring);
+    if (std::ranges::none_of(files, [&](const SegmentFile& each) { return id_of(each.stat) == id_of(file.stat); })) return false;
+    return remove_files(files, false, [&](std::span<const Ring* const> rings) {
+        return std::ranges::any_of(rings, [&](const Ring* ring) { return used_up(*ring, file.header); });
+    });
 }
 
 void leave_ephemeral(const std::string& name, FileId id) noexcept {
-    try {
-        for (int tries = 0; tries < 100; ++tries) {
-            {
-                const ForkLock guard;
-                const SegmentFile file = open_segment(name, Access::attach);
-                if (id_of(file.stat) != id) return;
-                // Two may leave at once. Who holds the removal byte may have found us still attached, and
-                // gives up: so look again. Found in use by one who is attached, the ring is left to him.
-                if (try_lock(file, lock_removal)) {
-                    remove_abandoned(file);
-                    return;
-                }
+    for (int tries = 0; tries < 100; ++tries) {
+        try {
+            const ForkLock guard;
+            const SegmentFile file = open_segment(name, Access::attach);
+            if (id_of(file.stat) != id) return;
+            try {
+                remove_abandoned(file);
+                return;
+            } catch (const Error& error) {
+                if (error.code() != Errc::in_use) return;
+                // Two may leave at once. Who removes may have found us still attached, and gives up: so look
+                // again. In use by one who is attached, the ring is left to him.
+                if (!locked(file.fd.get(), lock_removal) && (held(file.fd.get()) || is_side(file.ring))) return;
             }
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        } catch (const std::exception&) {
+            return;  // we may not take its name away, or it is gone. Whoever comes next looks.
         }
-    } catch (const std::exception&) {
-        // In use, or we may not take its name away. Whoever comes next looks.
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }
 
@@ -154,11 +190,10 @@ void leave_ephemeral(const std::string& name, FileId id) noexcept {
 // ---- rings of a scope ---------------------------------------------------------------------------
 
 struct ScopedRing::State {
-    explicit State(const SegmentFile& file) : name(file.name), id(id_of(file.stat)), mapping(file, Access::look) {}
     std::string name;
-    FileId id;
     pid_t owner = getpid();
-    Mapping mapping;  // keeps the description, and so the keeper's lock, for as long as this process lives
+    std::vector<FileId> ids;
+    std::list<Mapping> mappings;  // keep the descriptions, and so the keeper's locks, for as long as this process lives
 };
 
 ScopedRing::ScopedRing(std::string_view name, Options options) {
@@ -166,7 +201,11 @@ ScopedRing::ScopedRing(std::string_view name, Options options) {
         throw Error(Errc::bad_option, std::string(name) + ": a ring that was there before is not one to be removed");
     options.ephemeral = true;
     const ForkLock guard;
-    state_ = std::make_unique<State>(create_segment(name, options, feature_kept));
+    state_ = std::make_unique<State>(State{std::string(name), getpid(), {}, {}});
+    for (const SegmentFile& file : create_segments(name, options, feature_kept)) {
+        state_->ids.push_back(id_of(file.stat));
+        state_->mappings.emplace_back(file, Access::look);
+    }
 }
 ScopedRing::ScopedRing(ScopedRing&&) noexcept = default;
 ScopedRing::~ScopedRing() {
@@ -182,8 +221,8 @@ void ScopedRing::remove() {
     if (!state || state->owner != getpid()) return;
     try {
         const ForkLock guard;
-        const SegmentFile file = open_segment(state->name, Access::attach);
-        if (id_of(file.stat) == state->id) remove_file(file, true);
+        for (const SegmentFile& file : open_segments(state->name))
+            if (std::ranges::count(state->ids, id_of(file.stat))) remove_file(file, true);
     } catch (const Error& error) {
         if (error.code() != Errc::no_such_ring) throw;
     }

@@ -8,7 +8,7 @@ namespace shmq {
 using namespace detail;
 
 struct Viewer::State {
-    explicit State(std::string_view name) : file(open_segment(name, Access::look)), mapping(file, Access::look) { mapping.tell(&alert); }
+    explicit State(std::string_view name) : file(open_segment(name, Access::look, Direction::pop)), mapping(file, Access::look) { mapping.tell(&alert); }
     std::atomic<u32> alert{0};  // a truncated ring has no more messages
     SegmentFile file;
     Mapping mapping;

@@ -159,7 +159,7 @@ works 'several names' shmq-create -N 16 n1 n2 n3
 for name in n1 n2 n3; do same "$name is there" 16 "$(json $name slots)"; done
 refuses 73 'n2: exists' 'one that fails does not keep the others' shmq-create n4 n2 n5
 works 'from being made' shmq-stat n4 n5
-refuses 64 '' 'a bad name among them' shmq-create n6 a/b n7
+refuses 64 '' 'a bad name among them' shmq-create n6 a/c n7
 refuses 66 '' 'keeps all from being made' shmq-stat n6
 
 # No room: nothing is left behind, and the figures are told

@@ -7,14 +7,7 @@ later() { refuses 64 '' "not there yet: $*" "$@"; }
 works 'a ring' shmq-create q
 works 'with a message in it' shmq-push -d message q
 
-later shmq-create -D new
-later shmq-create --duplex new
 later shmq-create --lock-memory new
-
-
-
-# A duplex ring's sides are names that no ring has yet.
-for tool in push pop stat unlink; do later "shmq-$tool" q/a; done
 
 same 'none of them made or removed a ring' shmq.q "$(ls "$SHMQ_DIR")"
 gives 'nor touched the message' message shmq-pop -a q

@@ -51,7 +51,7 @@ for tool in shmq-create shmq-push shmq-pop shmq-stat shmq-unlink; do
     usage 'unknown option' "$tool" -Z q
     usage 'takes no value' "$tool" --quiet=1 q
     # Found out before anything is opened: there is no ring of that name.
-    for name in '' / a/b /a/b ../a ..   . .a -a "$(repeat n 201)" 'a b' 'a~b' $'a\nb' 'ä' '-'; do
+    for name in '' / a/c /a/c ../a ..   . .a -a "$(repeat n 201)" 'a b' 'a~b' $'a\nb' 'ä' '-'; do
         # To shmq-create, -- means that a command follows.
         [ $tool = shmq-create ] && [ "$name" = -a ] && continue
         set -- -- "$name"
@@ -79,7 +79,7 @@ SHMQ_RING=env gives 'pop takes the name from SHMQ_RING' one shmq-pop -a
 SHMQ_RING=nowhere works 'an operand wins over SHMQ_RING' shmq-push -d two env
 SHMQ_RING=nowhere gives 'in pop too' two shmq-pop -a env
 SHMQ_RING='' refuses 64 NAME 'an empty SHMQ_RING is none' shmq-push -d one
-SHMQ_RING=a/b refuses 64 name 'a bad SHMQ_RING is a usage error' shmq-push -d one
+SHMQ_RING=a/c refuses 64 name 'a bad SHMQ_RING is a usage error' shmq-push -d one
 
 # Numbers
 for number in -1 010 00 '' ' 1' '1 ' 1x 0x10 18446744073709551616 99999999999999999999999 1.5 1e3 +1; do

@@ -322,6 +322,17 @@ TEST_CASE("overwrite: a place whose holder died is written again") {
     CHECK(r.ring.entries[1].abandoned == before);  // nothing had to be stepped over
 }
 
+TEST_CASE("overwrite: abandoned slots at the end do not make the ring look full of something") {
+    PrivateRing r({.capacity = 4, .fixed = true, .overwrite = true});
+    auto producer = r.producer(0);
+    auto consumer = r.consumer(1);
+    push_numbers(*producer, 0, 1);
+    CHECK(producer->claim(64, no_wait));  // and dropped
+    CHECK(take(*consumer) == 0);
+    CHECK(take(*consumer) == -1);
+    CHECK(r.ring.pending() == 0);
+}
+
 TEST_CASE("overwrite: killed between commit and retirement, the next one retires for both") {
     PrivateRing r({.capacity = 2, .fixed = true, .overwrite = true});
     auto producer = r.producer(0);

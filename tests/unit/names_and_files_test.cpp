@@ -64,14 +64,14 @@ TEST_CASE("a name is letters, digits, dots, underscores and hyphens, and begins 
         if (good != "a/") CHECK(error_of([&] { (void)path_of(good); }) == std::nullopt);
     CHECK(path_of("/jobs") == path_of("jobs"));
     CHECK(path_of("jobs") == directory() + "/shmq.jobs");
-    for (const std::string bad : {"", "/", "//a", "a/b", "../a", ".a", "-a", "_a", "a b", "a\n", "a\tb", "\x1b[2J", "a*", "ä", "a:b", "a/"})
+    for (const std::string bad : {"", "/", "//a", "a/c", "a/b/a", "../a", ".a", "-a", "_a", "a b", "a\n", "a\tb", "\x1b[2J", "a*", "ä", "a:b", "a/"})
         CHECK(error_of([&] { (void)path_of(bad); }) == Errc::bad_name);
     CHECK(error_of([&] { (void)path_of(std::string("a\0b", 3)); }) == Errc::bad_name);
     CHECK(error_of([&] { (void)path_of(std::string(200, 'x')); }) == std::nullopt);
     CHECK(error_of([&] { (void)path_of("/" + std::string(200, 'x')); }) == std::nullopt);
     CHECK(error_of([&] { (void)path_of(std::string(201, 'x')); }) == Errc::bad_name);
-    for (const auto& call : std::vector<std::function<void()>>{[] { create("a/b"); }, [] { Producer p("a/b"); }, [] { Consumer c("a/b"); }, [] { Viewer v("a/b"); },
-                                                             [] { (void)shmq::stat("a/b"); }, [] { shmq::remove("a/b", true); }})
+    for (const auto& call : std::vector<std::function<void()>>{[] { create("a/b"); }, [] { Producer p("a/c"); }, [] { Consumer c("a/c"); }, [] { Viewer v("a/c"); },
+                                                             [] { (void)shmq::stat("a/c"); }, [] { shmq::remove("a/c", true); }})
         CHECK(error_of(call) == Errc::bad_name);
     try {
         (void)path_of("bell\a\x1b");
@@ -882,6 +882,52 @@ TEST_CASE("a viewer of a busy ring sees whole messages only, in order") {
             CHECK(consumer.wait() == 0);
         }
     }
+}
+
+TEST_CASE("the two sides of a duplex ring talk to each other") {
+    const std::string name = NamedRing::fresh();
+    create(name, {.slots = 16, .duplex = true});
+    CHECK(error_of([&] { create(name, {.slots = 16, .duplex = true}); }) == Errc::exists);
+    CHECK(rings_of(name) == std::vector{name + "/a", name + "/b"});
+    {
+        Endpoint a(name, Side::a);
+        CHECK(!a.opened());
+        Endpoint b(name, Side::b);
+        CHECK(a.opened());
+        CHECK(a.send(bytes("ping")) == Outcome::ok);
+        CHECK(a.available() == 15);
+        CHECK(b.pending() == 1);
+        CHECK(a.try_receive().outcome() == Outcome::empty);
+        {
+            Message message = b.receive(patience());
+            REQUIRE(message);
+            CHECK(text(message.bytes()) == "ping");
+            CHECK(b.try_send(bytes("pong")) == Outcome::ok);
+            message.release();
+        }
+        std::byte buffer[8];
+        const Copied copied = a.receive(buffer, patience());
+        CHECK(copied.outcome == Outcome::ok);
+        CHECK(text(Bytes(buffer, copied.size)) == "pong");
+        CHECK(a.receive(Clock::now() + 1ms).outcome() == Outcome::timed_out);
+        CHECK(error_of([&] { remove(name); }) == Errc::in_use);
+        CHECK(b.end() == Outcome::ok);
+        CHECK(a.receive().outcome() == Outcome::ended);
+    }
+    CHECK(error_of([&] { Endpoint(name + "/a", Side::a); }) == Errc::bad_name);
+    ::unlink(path_of(name + "/b").c_str());
+    CHECK(error_of([&] { Endpoint(name, Side::a); }) == Errc::no_such_ring);
+    create(name, {.slots = 16, .duplex = true});
+    CHECK(Endpoint(name, Side::b).try_send(bytes("x")) == Outcome::ok);
+    remove(name);
+    CHECK(!std::ranges::count(list(), name + "/a"));
+    CHECK(!std::ranges::count(list(), name + "/b"));
+}
+
+TEST_CASE("where the second direction has no room the first is not left behind") {
+    const std::string name = NamedRing::fresh();
+    CHECK(error_of([&] { create(name, {.slots = u64{1} << 34, .duplex = true}); }) == Errc::no_room);
+    CHECK(error_of([&] { remove(name); }) == Errc::no_such_ring);
 }
 
 TEST_SUITE_END();

@@ -64,7 +64,9 @@ private:
 };
 
 // ---- rings by name ------------------------------------------------------------------------------
-// NAME: [A-Za-z0-9][A-Za-z0-9._-]*, at most longest_name characters, one leading '/' dropped.
+// NAME: [A-Za-z0-9][A-Za-z0-9._-]*, at most longest_name characters, one leading '/' dropped. NAME/a and NAME/b are
+// the sides of a duplex ring: what a pushes b pops, and the other way round. stat() and Watcher look at
+// the direction into which that side pushes.
 
 enum class Sides { one, many };
 inline constexpr Sides one = Sides::one, many = Sides::many;
@@ -86,6 +88,7 @@ struct Options {
     Sides producers = many, consumers = many;
     bool broadcast = false;           // every consumer gets every message; the slowest live one holds producers back
     bool overwrite = false;           // a producer never waits: the oldest message goes, and whoever misses it is told
+    bool duplex = false;              // two such rings, one each way, with the sides NAME/a and NAME/b
     bool timestamps = false;
     Waiting waiting = Waiting::adaptive;  // what participants do that do not say otherwise
     std::uint32_t participants = 256;     // at once; the dead do not count
@@ -99,7 +102,8 @@ struct Options {
 // Makes the ring whole and with all its memory, then gives it its name: nobody sees half a ring.
 void create(std::string_view name, const Options& options = {});
 // Throws Errc::in_use while somebody is attached, unless forced: then the attached drain and are told
-// `removed`. With force also what is there but not a ring of this version.
+// `removed`. With force also what is there but not a ring of this version. Of a duplex ring both
+// directions, or none.
 void remove(std::string_view name, bool force = false);
 // A ring for as long as this object lives: then it is removed by force. Should this process be killed,
 // the ring goes as an ephemeral one does. Nobody else removes it without force meanwhile.
@@ -114,7 +118,8 @@ private:
     struct State;
     std::unique_ptr<State> state_;
 };
-std::vector<std::string> list();                 // names in directory(), sorted, rings or not
+std::vector<std::string> list();                 // names in directory(), sorted, rings or not; of a duplex ring both sides
+std::vector<std::string> rings_of(std::string_view name);  // NAME, or of a duplex ring its sides; there or not
 const std::string& directory();                  // $SHMQ_DIR or /dev/shm
 std::string path_of(std::string_view name);      // throws Errc::bad_name
 std::uint64_t size_of(const Options& options);   // bytes of such a ring in directory(); throws Errc::bad_option
@@ -231,6 +236,7 @@ public:
     bool ended() const noexcept { return core().ring().ended(); }
     std::uint32_t entry() const noexcept { return core().entry(); }             // in the participant table
     std::uint64_t producers_attached() const noexcept;                          // alive now
+    std::uint64_t consumers_attached() const noexcept;                          // alive now
     std::uint64_t producers_ever() const noexcept;                              // attached since creation
     std::uint64_t producers_ended_badly() const noexcept;  // died, or left by leave_badly(), since creation
     Waiting waiting() const noexcept { return core().waiting(); }
@@ -290,6 +296,33 @@ public:
     Batch pop_batch(std::size_t most, Deadline deadline = forever) noexcept { return core().pop_batch(most, deadline); }
     // Copies into the buffer and commits. too_long: the buffer is smaller, the message stays.
     Copied pop(std::span<std::byte> buffer, Deadline deadline = forever) noexcept { return core().pop(buffer, deadline); }
+};
+
+// One side of a duplex ring: a producer of one direction and a consumer of the other. As any handle it
+// belongs to one thread; two threads, one that sends and one that receives, take a Producer and a Consumer.
+enum class Side : std::uint8_t { a, b };
+class Endpoint {
+public:
+    // NAME as it was created, without a side. Throws as Producer and Consumer do.
+    Endpoint(std::string_view name, Side side, const AttachOptions& options = {});
+
+    Outcome send(Bytes message, Deadline deadline = forever) noexcept { return out_.push(message, deadline); }
+    Outcome try_send(Bytes message) noexcept { return out_.try_push(message); }
+    Message receive(Deadline deadline = forever) noexcept { return in_.pop(deadline); }
+    Message try_receive() noexcept { return in_.try_pop(); }
+    Copied receive(std::span<std::byte> buffer, Deadline deadline = forever) noexcept { return in_.pop(buffer, deadline); }
+
+    bool opened() const noexcept { return out_.consumers_attached() > 0; }         // somebody receives what we send
+    std::uint64_t available() const noexcept { return out_.available(); }          // slots free for what we send
+    std::uint64_t pending() const noexcept { return in_.pending(); }               // slots sent to us, not yet received
+    Outcome end() noexcept { return out_.end(); }                                  // nothing more from this side
+    void interrupt() noexcept { out_.interrupt(), in_.interrupt(); }
+    Producer& out() noexcept { return out_; }
+    Consumer& in() noexcept { return in_; }
+
+private:
+    Producer out_;
+    Consumer in_;
 };
 
 // Waits until a ring is in some state. Is attached, so it needs write permission and an entry of the
