@@ -11,7 +11,7 @@ check 'cmake --install works' cmake --install "$SHMQ_BUILD" --prefix "$prefix" >
 libdir=$(dirname "$(find "$prefix" -name 'libshmq.so')")
 for file in bin/shmq-{create,push,pop,stat,unlink,bench} share/man/man1/shmq-{create,push,pop,stat,unlink,bench}.1 share/man/man5/shmq.5 share/man/man7/shmq.7 \
     share/man/man3/libshmq.3 include/shmq/shmq.hpp include/shmq/detail/{ring,layout}.hpp \
-    share/bash-completion/completions/shmq-{create,push,pop,stat,unlink,bench} share/fish/vendor_completions.d/shmq-{create,push,pop,stat,unlink,bench}.fish share/doc/shmq/examples/shmq-sweep.service; do
+    share/bash-completion/completions/shmq-{create,push,pop,stat,unlink,bench} share/fish/vendor_completions.d/shmq-{create,push,pop,stat,unlink,bench}.fish share/doc/shmq/examples/{shmq-sweep.service,device/{device,client}}; do
     check "$file is installed" [ -r "$prefix/$file" ]
 done
 check 'the completion for zsh is installed' [ -r "$(find "$prefix/share/zsh" -name _shmq)" ]
