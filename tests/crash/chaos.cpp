@@ -695,7 +695,7 @@ private:
             }
             if (at - p.since > 0.3 && at - p.looked > 0.1) {
                 p.looked = at;
-                if (starved(r)) {
+                if (!long_run() && starved(r)) {  // a long run wants a machine of its own, and counts everything
                     if (!p.starved) p.starved = p.since;
                     longest_starved_ = std::max(longest_starved_, at - p.starved);
                     p.since = at;

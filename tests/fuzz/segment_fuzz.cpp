@@ -88,6 +88,11 @@ void make_images() {
         {.slots = 1, .slot_size = 4096, .participants = 2},
         {.slots = 3, .slot_size = 4104, .max_message = 9000, .waiting = Waiting::block, .participants = 4, .record = "id:u32,price:f64"},
         {.slots = 16, .slot_size = 4096, .fixed = true, .producers = one, .waiting = Waiting::spin, .participants = 17, .record = "x:bytes[4096]"},
+        {.slots = 8, .slot_size = 64, .broadcast = true, .participants = 4},
+        {.slots = 6, .slot_size = 24, .fixed = true, .broadcast = true, .timestamps = true, .participants = 4},
+        {.slots = 8, .slot_size = 64, .overwrite = true, .participants = 4},
+        {.slots = 1, .slot_size = 32, .fixed = true, .consumers = one, .overwrite = true, .timestamps = true, .participants = 3},
+        {.slots = 5, .slot_size = 40, .producers = one, .broadcast = true, .overwrite = true, .timestamps = true, .participants = 4},
     };
     for (const Options& options : all) {
         for (const bool used : {false, true}) {
@@ -194,7 +199,7 @@ public:
                 break;
             }
             case 3: put64(h.words_offset + in.byte() % h.slots * 8, in.number()); break;
-            case 4: put64(line + in.byte() % 3 * line_bytes, in.number({w, r, f, w + h.slots, r + h.slots, f + h.slots, f - h.slots, w | end_bit})); break;
+            case 4: put64(line + in.byte() % 3 * line_bytes + (in.byte() % 8 == 7 ? offsetof(Position, ordinal) : 0), in.number({w, r, f, w + h.slots, r + h.slots, f + h.slots, f - h.slots, w | end_bit})); break;
             case 5: {  // the head of a message
                 const u64 at = h.data_offset + in.byte() % h.slots * h.slot_size;
                 const auto length = static_cast<u32>(in.number({h.max_message, h.slot_size, h.data_bytes}));
@@ -203,9 +208,9 @@ public:
             }
             case 6: {  // an entry: register, role, counters
                 const u64 at = h.entries_offset + in.byte() % h.participants * sizeof(Entry);
-                static constexpr std::size_t often[] = {offsetof(Entry, claim_position), offsetof(Entry, claim_slots), offsetof(Entry, role), offsetof(Entry, pushed)};
+                static constexpr std::size_t often[] = {offsetof(Entry, claim_position), offsetof(Entry, claim_slots), offsetof(Entry, role), offsetof(Entry, pushed), offsetof(Entry, reading_position)};
                 const u8 which = in.byte();
-                const std::size_t offset = which < 128 ? often[which % 4] : which % (sizeof(Entry) / 8) * 8;
+                const std::size_t offset = which < 128 ? often[which % std::size(often)] : which % (sizeof(Entry) / 8) * 8;
                 put64(at + offset, in.number({w, r, f, no_position, h.slots}));
                 break;
             }
@@ -272,19 +277,22 @@ struct User {
     std::optional<Handle> handle;
     Reserved mapped;
     const std::byte* data = nullptr;
+    bool copies = false;  // messages are in memory of the handle's own, which the sanitizer knows
 
     void attach(const Segment& segment, Input& in) {
         AttachOptions options;
         if (const u8 how = in.byte() % 8; how < 3) options.waiting = static_cast<Waiting>(how);
         else if (how == 3) options.expect_slots = segment.header().capacity;
+        else if (how == 4) options.from = From::newest;
         const Header before = segment.get<Header>(0);
         handle.emplace(name, options);
         mapped = newest_reservation();
         data = mapped.begin + before.data_offset;
+        copies = std::is_same_v<Handle, Consumer> && before.incompatible & feature_overwrite;
         if (!mapped.holds(data, before.data_bytes)) fail("the data is not inside the mapping");
     }
     void check(const void* at, std::size_t bytes) const {
-        if (bytes && (at < data || !mapped.holds(at, bytes))) fail("a span outside the ring's data");
+        if (bytes && !copies && (at < data || !mapped.holds(at, bytes))) fail("a span outside the ring's data");
     }
     void read(Bytes bytes) const {
         check(bytes.data(), bytes.size());
@@ -314,7 +322,7 @@ struct Popper : User<Consumer> {
     void leave() { message.reset(), batch.reset(), handle.reset(); }
     void look(const Message& m) const {
         read(m.bytes());
-        sink = static_cast<unsigned>(m.position() + m.sequence() + m.producer() + m.time_ns() + m.redelivered());
+        sink = static_cast<unsigned>(m.position() + m.sequence() + m.producer() + m.time_ns() + m.redelivered() + m.lost());
     }
 };
 
@@ -439,7 +447,13 @@ public:
                     }
                 }
                 break;
-            case 27: sink = static_cast<unsigned>(stat(name).participants.size()); break;
+            case 27:
+                switch (in.byte() % 4) {
+                    case 0: sink = static_cast<unsigned>(sweep({.idle = std::chrono::seconds(in.byte() % 2), .with_messages = in.byte() % 2 == 1, .dry_run = in.byte() % 2 == 1}).size()); break;
+                    case 1: sink = static_cast<unsigned>(Watcher(name).wait(static_cast<Condition>(in.byte() % 6), deadline())); break;
+                    default: sink = static_cast<unsigned>(stat(name).participants.size()); break;
+                }
+                break;
             case 28:
                 if (p.handle && in.byte() % 4 == 0) sink = static_cast<unsigned>(p.handle->end());
                 if (p.handle) p.ask();
