@@ -235,13 +235,17 @@ std::vector<Swept> sweep(const SweepOptions& options) {
     const bool all = options.names.empty();
     for (const std::string& name : all ? list() : options.names) {
         Swept swept{name, Fate::failed, {}, {}, {}};
+        std::string ring = name;
         try {
+            ring = rings_of(name).front();  // of the bare name of a duplex ring one side, which stands for both
+            swept.name = ring;
             sweep_one(options, swept);
+            swept.name = name;
         } catch (const Error& error) {
             using enum Errc;
             const bool gone = error.code() == removed || (error.code() == no_such_ring && all);
             swept = {name, gone ? Fate::gone : error.code() == in_use ? Fate::in_use : Fate::failed, {}, error.what(), error.code()};
-            const std::string prefix = (name.starts_with('/') ? name.substr(1) : name) + ": ";
+            const std::string prefix = ring + ": ";
             if (swept.why.starts_with(prefix)) swept.why.erase(0, prefix.size());
         }
         result.push_back(std::move(swept));

@@ -66,9 +66,13 @@ refuses 73 '*ordinary*' 'is in the way of a duplex one' shmq-create -D plain
 works 'a duplex ring with a message' shmq-create -D idle
 works 'in one direction' shmq-push -d x idle/b
 exits 0 'which keeps both from being swept' shmq-unlink --stale --idle 0 idle/a
+exits 0 'by the bare name too' shmq-unlink --stale --idle 0 idle
 check 'they are there' [ "$(ls "$SHMQ_DIR" | grep -c idle)" = 2 ]
 gives 'until it is read' x shmq-pop -a idle/a
+gives 'and then both would go' idle shmq-unlink --stale --idle 0 --dry-run idle
 works 'and then both go' shmq-unlink --stale --idle 0
+works 'another one' shmq-create -D idle
+works 'goes by its bare name' shmq-unlink --stale --idle 0 idle
 same 'all of them' '' "$(ls "$SHMQ_DIR")"
 
 # Of many who make it at once one succeeds, and it is whole.
