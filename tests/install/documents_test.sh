@@ -1,23 +1,35 @@
 # What the documents say in code is true: examples compile without a warning and do what they say, the
 # tables of shmq(5) are the offsets of layout.hpp, and libshmq(3) names all that shmq.hpp offers.
 . "$(dirname "$0")/common.sh"
-need mandoc "$CXX"
+need mandoc "$CXX" "$CC"
 read -ra flags <<<"${CXX_FLAGS:-}"
 compile() { "$CXX" -std=c++20 -Wall -Wextra -Wshadow -Wconversion -Werror "${flags[@]}" -I"$SHMQ_SOURCE/lib/include" "$@"; }
+# C: with nothing but what that standard has; linked by the C++ compiler, since the library is the static one.
+compile_c() {  # SOURCE PROGRAM
+    local standard
+    for standard in c99 c11; do "$CC" -std=$standard -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror "${flags[@]}" -I"$SHMQ_SOURCE/lib/include" -c "$1" -o "$2.o" || return; done
+    "$CXX" "${flags[@]}" "$2.o" -o "$2" "$SHMQ_LIBRARY"
+}
 
 # ---- examples: whole programs, each in a block of its own ----------------------------------------
-# README.md: ```cpp ... ```. libshmq.3: .Bd -literal ... .Ed with an #include in it.
+# README.md: ```cpp ... ```. libshmq.3: .Bd -literal ... .Ed with an #include in it, of shmq.h where it is C.
 awk -v to="$work/readme" '/^```cpp$/ { ++n; on = 1; next } /^```$/ { on = 0 } on { print > (to n ".cpp") }' "$SHMQ_SOURCE/README.md"
 awk -v to="$work/manual" '
-    /^\.Ed$/ { if (text ~ /#include/) { ++n; gsub(/\\en/, "\\n", text); printf "%s", text > (to n ".cpp") } on = 0; text = "" }
+    /^\.Ed$/ { if (text ~ /#include/) { ++n; gsub(/\\en/, "\\n", text); printf "%s", text > (to n (text ~ /shmq\.h>/ ? ".c" : ".cpp")) } on = 0; text = "" }
     on { text = text $0 "\n" }
     /^\.Bd -literal/ { on = 1 }' "$SHMQ_SOURCE/man/libshmq.3"
 check 'README.md has an example' [ -e "$work/readme1.cpp" ]
 check 'libshmq(3) has three' [ -e "$work/manual3.cpp" ]
+check 'and one in C' [ -e "$work/manual4.c" ]
 for program in "$work"/*.cpp; do
     check "${program##*/} compiles" compile "$program" -o "${program%.cpp}" "$SHMQ_LIBRARY"
     check "${program##*/} works" "${program%.cpp}" >"${program%.cpp}.out"
 done
+for program in "$work"/*.c; do
+    check "${program##*/} compiles" compile_c "$program" "${program%.c}"
+    check "${program##*/} works" "${program%.c}" >"${program%.c}.out"
+done
+same 'that in C prints the same as the first' "$(cat "$work/manual1.out")" "$(cat "$work/manual4.out")"
 same 'the first example of libshmq(3) prints what it pushed' "$(printf 'one\ntwo\nthree')" "$(cat "$work/manual1.out")"
 same 'the examples leave nothing behind' '' "$(ls "$SHMQ_DIR")"
 
@@ -54,3 +66,8 @@ for name in $(sed -n '/^struct Options/,/^};/p; /^struct AttachOptions/,/^};/p' 
     $(sed -n '/^class /,/^};/p' "$header" | sed '/^private:/,/^};/d; /^protected:/,/^private:/d' | grep -vE '~|operator|what\(' | sed -nE '/^private:|^protected:/d; s/^    [^(]* ([a-z_]+)\(.*/\1/p' | sort -u) create remove stat list sweep directory path_of install_sigbus_handler; do
     check "libshmq(3) names $name" grep -qwF "$name" "$SHMQ_SOURCE/man/libshmq.3"
 done
+# All of shmq.h: functions, constants, fields of the structs that callers fill.
+header=$SHMQ_SOURCE/lib/include/shmq/shmq.h
+names=$(sed 's,/\*.*,,' "$header" | grep -oE '\bshmq_[a-z_]+ *\(|\bSHMQ_[A-Z_]+\b' | tr -d ' (' | grep -v SHMQ_SHMQ_H | sort -u)
+check 'shmq.h has names' [ "$(wc -w <<<"$names")" -gt 60 ]
+for name in $names; do check "libshmq(3) names $name" grep -qwF "$name" "$SHMQ_SOURCE/man/libshmq.3"; done

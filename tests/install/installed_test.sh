@@ -1,7 +1,7 @@
 # `cmake --install` puts everything in its place; the commands work from there, and a project of somebody
 # else's builds against it through find_package and through pkg-config.
 . "$(dirname "$0")/common.sh"
-need cmake pkg-config mandoc ldd "$CXX"
+need cmake pkg-config mandoc ldd "$CXX" "$CC"
 
 prefix=$work/prefix
 # Links that the build tree's tools need while it uses sanitizers go with it.
@@ -10,8 +10,13 @@ read -ra flags <<<"${CXX_FLAGS:-}"
 check 'cmake --install works' cmake --install "$SHMQ_BUILD" --prefix "$prefix" >/dev/null
 libdir=$(dirname "$(find "$prefix" -name 'libshmq.so')")
 for file in bin/shmq-{create,push,pop,stat,unlink,bench} share/man/man1/shmq-{create,push,pop,stat,unlink,bench}.1 share/man/man5/shmq.5 share/man/man7/shmq.7 \
+<<<<<<< HEAD
     share/man/man3/libshmq.3 include/shmq/shmq.hpp include/shmq/detail/{ring,layout}.hpp \
     share/bash-completion/completions/shmq-{create,push,pop,stat,unlink,bench} share/fish/vendor_completions.d/shmq-{create,push,pop,stat,unlink,bench}.fish share/doc/shmq/examples/{shmq-sweep.service,device/{device,client}}; do
+=======
+    share/man/man3/libshmq.3 include/shmq/shmq.{hpp,h} include/shmq/detail/{ring,layout}.hpp \
+    share/bash-completion/completions/shmq-{create,push,pop,stat,unlink,bench} share/fish/vendor_completions.d/shmq-{create,push,pop,stat,unlink,bench}.fish share/doc/shmq/examples/shmq-sweep.service; do
+>>>>>>> ccebdbd (library: shmq.h, the interface for C and for what calls C)
     check "$file is installed" [ -r "$prefix/$file" ]
 done
 check 'the completion for zsh is installed' [ -r "$(find "$prefix/share/zsh" -name _shmq)" ]
@@ -63,7 +68,16 @@ read -ra pc_flags <<<"$(pc --cflags --libs)"
 check 'the consumer builds through pkg-config' "$CXX" -std=c++20 "${flags[@]}" "$SHMQ_SOURCE/tests/install/consumer/user.cpp" -o "$work/pc_user" "${pc_flags[@]}" "-Wl,-rpath,$libdir"
 check push shmq-push -d four in
 same 'and runs' 4 "$("$work/pc_user" in out)"
-same 'all of it came through' "$(printf 'one\ntwo\nthree\nfour')" "$(shmq-pop -a out)"
+# A C program knows nothing of C++.
+check 'a C program configures' cmake -S "$SHMQ_SOURCE/tests/install/c_consumer" -B "$work/c_consumer" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" \
+    -DCMAKE_C_FLAGS="${CXX_FLAGS:-}" >"$work/log" 2>&1 || cat "$work/log" >&2
+check 'it builds' cmake --build "$work/c_consumer" >"$work/log" 2>&1 || cat "$work/log" >&2
+check push shmq-push -d five in
+check 'it runs' "$work/c_consumer/c_user" in out
+check 'a C program builds through pkg-config' "$CC" "${flags[@]}" "$SHMQ_SOURCE/tests/install/c_consumer/user.c" -o "$work/pc_c_user" "${pc_flags[@]}" "-Wl,-rpath,$libdir"
+check push shmq-push -d six in
+check 'and runs' "$work/pc_c_user" in out
+same 'all of it came through' "$(printf 'one\ntwo\nthree\nfour\nfive\nsix')" "$(shmq-pop -a out)"
 check unlink shmq-unlink in out
 
 # Into a root of its own, as packages are made.
