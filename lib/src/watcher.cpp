@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "cursor.hpp"
 #include "waiter.hpp"
 
 namespace shmq::detail {
@@ -50,7 +51,11 @@ bool WatcherCore::holds(Condition condition) noexcept {
 }
 
 Outcome WatcherCore::look(Condition condition, bool thorough) noexcept {
-    if (thorough) peers_->inspect();
+    if (thorough) {
+        peers_->inspect();
+        // What only a dead consumer had not read yet is nobody's any more.
+        if (ring_.broadcast && !ring_.overwrite) released_by_all(ring_, *peers_, no_position);
+    }
     if (const Outcome outcome = fallen(); outcome != Outcome::ok) return outcome;
     const bool ended = ring_.ended();  // first: what was pushed before the end is seen below
     if (holds(condition)) return Outcome::ok;

@@ -47,7 +47,8 @@ using shmq::detail::Lines;
 
 constexpr u64 capacity = 16, slot_size = 64;
 constexpr const char* ring_name = "r";
-constexpr double hang = 60;  // seconds: a survivor that needs longer hangs, however busy the machine is
+// Seconds: a survivor that needs longer hangs, however busy the machine is. A long run has one of its own.
+const double hang = long_run() ? 5 : 60;
 
 // What may differ about a ring besides its sides.
 enum Policy : unsigned { plain = 1, broadcast = 2, overwrite = 4, broadcast_overwrite = 8, at_cursors = broadcast | overwrite | broadcast_overwrite, every_policy = plain | at_cursors };

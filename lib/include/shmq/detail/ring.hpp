@@ -28,6 +28,8 @@
 //   P4/O4  register withdrawn (after the commit) / a repairer's load: not covered means committed
 //   P5/O5  read_position (after the register)  / a walker's load: as P3
 //   P6/O6  sleeping flag, barrier, look again  / commit, look at the flag (waiter.cpp)
+//   P7/O7  overwrite: write_position, fence, then the bytes / a copying reader: the bytes, fence, write_position
+//   P8/O8  broadcast: free_position, barrier, the readers' positions / a joiner's position, barrier, free_position
 #pragma once
 
 #include <chrono>
