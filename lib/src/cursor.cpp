@@ -204,7 +204,7 @@ Outcome ConsumerCore::look_at_cursor(bool thorough) noexcept {
                 return standing == Outcome::removed ? Outcome::removed : Outcome::empty;
             case Find::hole: {
                 const u64 word = ring_.word(p).load(std::memory_order_acquire);
-                for (u32 i = 0; i < 200 && ring_.word(p).load(std::memory_order_relaxed) == word; ++i) pause_briefly();
+                for (u32 i = 0; i < 200 && tries < 1000 && ring_.word(p).load(std::memory_order_relaxed) == word; ++i) pause_briefly();
                 if (ring_.word(p).load(std::memory_order_relaxed) != word) continue;
                 if (!due(p)) return Outcome::empty;
                 u64 abandoned = 0;

@@ -88,7 +88,7 @@ constexpr const char* help[] = {
     "s        sort by the next column (text upwards, numbers downwards)",
     "up down  choose a ring (also k and j)",
     "d        remove the chosen ring, after a question",
-    "S        sweep: remove rings that nobody has used for a minute, empty ones, after a question",
+    "S        sweep: remove empty rings unused for a minute, after a question",
     "?        this help, and back",
 };
 
