@@ -105,7 +105,8 @@ int produce(Shared& shared, const std::string& name, unsigned seed) {
     });
 }
 
-int consume(Shared& shared, const std::string& name, unsigned seed) {
+// Messages of an overwrite ring are copies, not in the mapping.
+int consume(Shared& shared, const std::string& name, bool copies, unsigned seed) {
     std::mt19937 random(seed);
     return keep_at(shared, [&](Deadline since) {
         Consumer consumer(name);
@@ -120,7 +121,7 @@ int consume(Shared& shared, const std::string& name, unsigned seed) {
                     Message message = consumer.pop(deadline);
                     good = goes_on(shared, message.outcome());
                     if (!message) break;
-                    room.read(message.bytes());
+                    if (!copies) room.read(message.bytes());
                     sink = static_cast<unsigned>(message.sequence() + message.time_ns() + message.producer());
                     if (random() % 8) good = goes_on(shared, message.release());
                     break;
@@ -130,10 +131,10 @@ int consume(Shared& shared, const std::string& name, unsigned seed) {
                     Batch batch = consumer.pop_batch(1 + random() % 64, deadline);
                     good = goes_on(shared, batch.outcome());
                     if (!batch) break;
-                    room.read(batch.array());
+                    if (!copies) room.read(batch.array());
                     u64 seen = 0;
                     for (auto& message : batch) {
-                        room.read(message.bytes());
+                        if (!copies) room.read(message.bytes());
                         if (random() % 4 == 0) (void)message.release();
                         if (++seen > consumer.capacity()) _exit(4);
                     }
@@ -220,17 +221,26 @@ TEST_SUITE_BEGIN("scribbler");
 
 TEST_CASE("whatever a peer writes into a live ring, others only refuse") {
     const auto time = long_run() ? 75s : 2s;
-    for (const Policy& policy : policies) {
+    struct Kind {
+        Policy policy;
+        bool broadcast, overwrite;
+    };
+    std::vector<Kind> kinds;
+    for (const Policy& policy : policies) kinds.push_back({policy, false, false});
+    for (const Policy& policy : {policies[0], policies[3]})
+        for (const int kind : {1, 2, 3}) kinds.push_back({policy, kind % 2 == 1, kind / 2 == 1});
+    for (const auto& [policy, broadcast, overwrite] : kinds) {
         for (const bool fixed : {false, true}) {
-            CAPTURE(std::string(policy.name));
-            CAPTURE(fixed);
+            const std::string what = std::string(policy.name) + (broadcast ? ", broadcast" : "") + (overwrite ? ", overwrite" : "") + (fixed ? ", fixed" : "");
+            CAPTURE(what);
+            const bool copies = overwrite;
             const NamedRing ring({.slots = 64, .slot_size = fixed ? u64{24} : u64{64}, .fixed = fixed, .producers = policy.one_producer ? one : many,
-                                  .consumers = policy.one_consumer ? one : many, .timestamps = true, .participants = 8});
+                                  .consumers = policy.one_consumer ? one : many, .broadcast = broadcast, .overwrite = overwrite, .timestamps = true, .participants = 8});
             Common<Shared> memory(1);
             Shared& shared = *new (&memory[0]) Shared;
             std::vector<Child> workers;
             unsigned seed = static_cast<unsigned>(Clock::now().time_since_epoch().count());
-            MESSAGE("seed " << seed << ", " << std::string(policy.name) << std::string(fixed ? ", fixed" : ""));
+            MESSAGE("seed " << seed << ", " << what);
             const auto start = [&](auto work) {
                 workers.emplace_back([&, mine = seed++](const Child::Line&) {
                     alarm(static_cast<unsigned>(time.count()) + 90);  // a hang dies of it
@@ -238,7 +248,7 @@ TEST_CASE("whatever a peer writes into a live ring, others only refuse") {
                 });
             };
             for (int i = 0; i < (policy.one_producer ? 1 : 2); ++i) start([&](unsigned s) { return produce(shared, ring.name, s); });
-            for (int i = 0; i < (policy.one_consumer ? 1 : 2); ++i) start([&](unsigned s) { return consume(shared, ring.name, s); });
+            for (int i = 0; i < (policy.one_consumer ? 1 : 2); ++i) start([&](unsigned s) { return consume(shared, ring.name, copies, s); });
             start([&](unsigned s) { return look(shared, ring.name, s); });
             start([&](unsigned s) { return scribble(shared, ring.path(), s); });
             // On a busy machine the hostile one may not have got a turn.
