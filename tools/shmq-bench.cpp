@@ -114,7 +114,7 @@ Config parse(int argc, char** argv) {
                                   "  shmq-bench latency -s 64 --rate 1000 --waiting block\n"
                                   "  shmq-bench --save new.json && shmq-bench --plot old.json new.json\n"
                                   "In CI, with the figures of the main branch, and a bound that no machine changes:\n"
-                                  "  shmq-bench -s 64 --runs 9 --baseline main.json --max-regress 20 --save new.json\n"
+                                  "  shmq-bench -s 64 --runs 9 --baseline old.json --max-regress 20 --save new.json\n"
                                   "  shmq-bench throughput -s 64 --against pipe --fail-if 'ratio<5'\n",
                       .exits = {Exit::ok, Exit::no, Exit::usage, Exit::data, Exit::os, Exit::io, Exit::not_ring, Exit::permission, Exit::timed_out}},
                      config);

@@ -47,7 +47,7 @@ Config parse(int argc, char** argv) {
     line.flag("--wait-ring", "wait until there is a ring of that name", config.wait_ring);
     line.option("--waiting", "HOW", "wait for room: adaptive, block or spin", config.waiting, parse_waiting);
     line.flag("--skip-oversize", "leave out messages that can never fit", config.skip_oversize);
-    config.ring = ring_operand(line.read(argc, argv));
+    config.ring = ring_operand(line.read(argc, argv), " (messages come from stdin, or -d TEXT)");
     line.at_most_one_of({"--framing", "--nul", "--whole", "--json"});
     line.at_most_one_of({"--no-wait", "--timeout"});
     if (nul || whole || json) config.framing = &find_framing(nul ? "nul" : whole ? "whole" : "json");

@@ -31,7 +31,7 @@ for command in "${commands[@]}"; do
 done
 
 # Values. What the commands know, from their own mouths.
-framings=$(shmq-push --help | sed -nE 's/.*cut into messages: //p' | tr -d ' ' | tr , '\n' | sort)
+framings=$(shmq-push -F nonsense x 2>&1 | sed -nE 's/.*expected one of //p' | tr -d ' ' | tr , '\n' | sort)
 columns=$(shmq-stat -o nonsense 2>&1 | sed -nE 's/.*columns out of //p' | tr -d ' ' | tr , '\n' | sort)
 members=$(shmq-stat -P -o nonsense 2>&1 | sed -nE 's/.*columns out of //p' | tr -d ' ' | tr , '\n' | sort)
 check 'push knows framings' [ "$(wc -l <<<"$framings")" -ge 7 ]

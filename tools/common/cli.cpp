@@ -16,6 +16,7 @@
 #include <limits>
 #include <new>
 #include <numeric>
+#include <utility>
 
 namespace {
 
@@ -24,19 +25,43 @@ bool printed = false;
 
 struct Finished {};  // --help or --version has been printed
 
-// What the user meant by an option that is not there: a beginning of one, or one with few letters wrong.
+// How many letters are wrong, missing, too many or exchanged with their neighbour.
 std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
+    std::vector<std::size_t> before, last(b.size() + 1), row(b.size() + 1);
+    std::iota(last.begin(), last.end(), std::size_t{0});
     for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0]++;
+        row[0] = i + 1;
         for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+            row[j + 1] = std::min({last[j] + (a[i] != b[j]), last[j + 1] + 1, row[j] + 1});
+            if (i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j]) row[j + 1] = std::min(row[j + 1], before[j - 1] + 1);
         }
+        before = std::exchange(last, row);
     }
-    return row.back();
+    return last.back();
+}
+
+// What somebody meant who wrote `text`; empty where nothing is near. More than two letters wrong, or half
+// of them, is another word.
+std::string nearest(std::string_view text, const std::vector<std::string>& words) {
+    std::string result;
+    std::size_t best = 3;
+    for (const std::string& word : words) {
+        const std::size_t wrong = distance(word, text);
+        if (wrong < best && 2 * wrong < word.size()) best = wrong, result = word;
+    }
+    return result;
+}
+
+// Behind the message that there is no such ring.
+std::string ring_meant(std::string_view what) noexcept {
+    constexpr std::string_view unknown = ": no such ring";
+    if (!what.ends_with(unknown)) return {};
+    try {
+        const std::string near = nearest(what.substr(0, what.size() - unknown.size()), shmq::list());
+        return near.empty() ? "" : " (did you mean " + near + "?)";
+    } catch (const std::exception&) {
+        return {};  // a directory that cannot be read offers nothing
+    }
 }
 
 // A descriptor that is closed at the start would be given to the next file opened: a ring, say, which
@@ -82,7 +107,7 @@ Exit guarded(int argc, char** argv, Exit (*run)(int, char**)) {
     } catch (const shmq::Error& error) {
         const std::string_view what = error.what();
         constexpr std::string_view unknown = ": no such ring";
-        if (!what.ends_with(unknown)) return complain(error);
+        if (!what.ends_with(unknown) || !ring_meant(what).empty()) return complain(error);
         complain(fmt::format("{} (create it with shmq-create {})", what, what.substr(0, what.size() - unknown.size())));
         return Exit::no_ring;
     } catch (const std::exception& error) {
@@ -133,8 +158,11 @@ Exit complain(const std::exception& error) noexcept {
         complain("out of memory");
         return Exit::os;
     }
+    if (const auto* ring = dynamic_cast<const shmq::Error*>(&error)) {
+        complain(error.what() + ring_meant(error.what()));
+        return exit_for(ring->code());
+    }
     complain(error.what());
-    if (const auto* ring = dynamic_cast<const shmq::Error*>(&error)) return exit_for(ring->code());
     const auto* failure = dynamic_cast<const Failure*>(&error);
     if (!failure) return Exit::os;
     if (failure->exit() == Exit::usage) {
@@ -228,7 +256,7 @@ struct CommandLine::Parser : CLI::App {
     };
     About about;
     std::vector<Taker> takers;
-    std::vector<std::string> command;
+    std::vector<std::string> given, command;
 
     explicit Parser(About&& about_) : CLI::App(about_.purpose, about_.tool), about(std::move(about_)) { set_help_flag(); }
 
@@ -252,6 +280,7 @@ struct CommandLine::Parser : CLI::App {
     // The arguments, last first as CLI11 wants them, without what it gets wrong: for `--data=` it would
     // take the next argument; an empty value is meant. Its complaints about values are not for people.
     std::vector<std::string> arguments(int argc, char** argv) {
+        given.assign(argv, argv + argc);
         std::vector<std::string> result;
         const CLI::Option* open = nullptr;
         int i = 1;
@@ -285,17 +314,24 @@ struct CommandLine::Parser : CLI::App {
 
     [[noreturn]] void unknown(std::string_view argument) const {
         const std::string name(argument.substr(0, argument.find('=')));
-        std::string nearest;
-        std::size_t best = 3;  // more letters wrong is another word
+        std::string meant;
         if (name.starts_with("--") && name.size() > 3) {
-            for (const auto* option : get_options()) {
-                for (const std::string& candidate : option->get_lnames()) {
-                    const std::size_t wrong = candidate.starts_with(name.substr(2)) ? 0 : distance(candidate, name.substr(2));
-                    if (wrong < best && wrong < candidate.size() / 2) best = wrong, nearest = candidate;
+            std::vector<std::string> words;
+            for (const auto* option : get_options())
+                for (const std::string& word : option->get_lnames()) {
+                    if (meant.empty() && word.starts_with(name.substr(2))) meant = word;
+                    words.push_back(word);
                 }
-            }
+            if (meant.empty()) meant = nearest(name.substr(2), words);
         }
-        throw Failure(Exit::usage, "unknown option " + name + (nearest.empty() ? "" : " (did you mean --" + nearest + "?)"));
+        throw Failure(Exit::usage, "unknown option " + name + (meant.empty() ? "" : " (did you mean --" + meant + "?)"));
+    }
+
+    // -count 3 is -c with the value "ount".
+    std::string long_one_meant(const CLI::Option* option) const {
+        for (const std::string& name : option->get_lnames())
+            if (std::ranges::find(given, "-" + name) != given.end()) return " (did you mean --" + name + "?)";
+        return {};
     }
 
     // CLI11 leaves the operands, with what it did not know, as the arguments "missing" a place.
@@ -308,14 +344,29 @@ struct CommandLine::Parser : CLI::App {
         return result;
     }
 
+    // Words in lines of a terminal's width, all but the first behind `indent` spaces.
+    static std::string wrapped(std::string_view text, std::size_t indent) {
+        constexpr std::size_t width = 80;
+        std::string result;
+        std::size_t column = indent;
+        while (!text.empty()) {
+            const std::string_view word = text.substr(0, text.find_first_of(" \n"));
+            text.remove_prefix(std::min(text.size(), word.size() + 1));
+            if (column > indent && column + 1 + word.size() > width) result += "\n" + std::string(indent, ' '), column = indent;
+            else if (column > indent) result += ' ', ++column;
+            result += word;
+            column += word.size();
+        }
+        return result;
+    }
+
     std::string help_text() const {
-        std::string text = fmt::format("Usage: {} {}\n{}\n\nOptions:\n", about.tool, about.synopsis, about.purpose);
+        std::string text = "Usage: " + wrapped(fmt::format("{} {}", about.tool, about.synopsis), 7) + "\n" + wrapped(about.purpose, 0) + "\n\nOptions:\n";
         for (const auto* option : get_options()) {
             std::string names = option->get_snames().empty() ? "    " : "-" + option->get_snames()[0] + (option->get_lnames().empty() ? "" : ", ");
             if (!option->get_lnames().empty()) names += "--" + option->get_lnames()[0];
             if (takes_value(option)) names += " " + option->get_option_text();
-            const std::string indent = "\n" + std::string(28, ' ');
-            text += fmt::format("  {:<26}{}{}\n", names, names.size() < 26 ? "" : indent, CLI::detail::find_and_replace(option->get_description(), "\n", indent));
+            text += fmt::format("  {:<26}{}{}\n", names, names.size() < 26 ? "" : "\n" + std::string(28, ' '), wrapped(option->get_description(), 28));
         }
         text += fmt::format("\nExamples:\n{}\nExit status:\n", about.examples);
         for (const Exit exit : about.exits) text += fmt::format("  {:>3}  {}\n", static_cast<int>(exit), meaning(exit));
@@ -357,7 +408,7 @@ std::vector<std::string> CommandLine::read(int argc, char** argv) {
             for (const std::string& text : taker.option->results()) try {
                     taker.take(text);
                 } catch (const Failure& failure) {
-                    throw Failure(failure.exit(), taker.option->get_name() + ": " + failure.what());
+                    throw Failure(failure.exit(), taker.option->get_name() + ": " + failure.what() + parser_->long_one_meant(taker.option));
                 }
         return parser_->operands();
     } catch (const CLI::CallForHelp&) {
@@ -370,8 +421,9 @@ std::vector<std::string> CommandLine::read(int argc, char** argv) {
     throw Finished();
 }
 
-std::string ring_operand(const std::vector<std::string>& operands) {
-    if (operands.size() > 1) throw Failure(Exit::usage, "extra operand '" + operands[1] + "': found " + std::to_string(operands.size()) + ", expected one NAME");
+std::string ring_operand(const std::vector<std::string>& operands, std::string_view hint) {
+    if (operands.size() > 1)
+        throw Failure(Exit::usage, fmt::format("extra operand '{}': found {}, expected one NAME{}", operands[1], operands.size(), hint));
     const char* const preset = std::getenv("SHMQ_RING");
     if (operands.empty() && (!preset || !*preset)) throw Failure(Exit::usage, "missing NAME, and SHMQ_RING is not set");
     std::string name = operands.empty() ? preset : operands[0];

@@ -100,8 +100,9 @@ private:
     Common* common_;
 };
 
-// The one ring of push and pop: the operand, else $SHMQ_RING. Validated, not opened.
-std::string ring_operand(const std::vector<std::string>& operands);
+// The one ring of push and pop: the operand, else $SHMQ_RING. Validated, not opened. The hint is for
+// whoever gave more operands.
+std::string ring_operand(const std::vector<std::string>& operands, std::string_view hint = {});
 
 // ---- values -------------------------------------------------------------------------------------
 // All refuse (64) what is empty, negative, too big, has a leading zero or anything behind it.
