@@ -10,7 +10,7 @@ check 'cmake --install works' cmake --install "$SHMQ_BUILD" --prefix "$prefix" >
 libdir=$(dirname "$(find "$prefix" -name 'libshmq.so')")
 for file in bin/shmq-{create,push,pop,stat,unlink,bench} share/man/man1/shmq-{create,push,pop,stat,unlink,bench}.1 share/man/man5/shmq.5 share/man/man7/shmq.7 \
     share/man/man3/libshmq.3 include/shmq/shmq.{hpp,h} include/shmq/detail/{ring,layout}.hpp \
-    share/bash-completion/completions/shmq-{create,push,pop,stat,unlink,bench} share/fish/vendor_completions.d/shmq-{create,push,pop,stat,unlink,bench}.fish share/doc/shmq/examples/{shmq-sweep.service,device/{device,client}}; do
+    share/bash-completion/completions/shmq-{create,push,pop,stat,unlink,bench} share/fish/vendor_completions.d/shmq-{create,push,pop,stat,unlink,bench}.fish share/doc/shmq/examples/{shmq-{sweep,producer,consumer}.service,device/{device,client}}; do
     check "$file is installed" [ -r "$prefix/$file" ]
 done
 check 'the completion for zsh is installed' [ -r "$(find "$prefix/share/zsh" -name _shmq)" ]
@@ -24,10 +24,27 @@ read -ra call <<<"$(sed -n 's/^ExecStart=//p' "$unit")"
 same 'the service runs shmq-unlink' shmq-unlink "${call[0]##*/}"
 timeout 1 "$prefix/bin/shmq-unlink" "${call[@]:1}" 2>"$work/log"
 same 'which takes those options and runs on' 124 $?
-if command -v systemd-analyze >/dev/null; then
-    mkdir "$work/units" && sed "s|^ExecStart=[^ ]*|ExecStart=$prefix/bin/shmq-unlink|" "$unit" >"$work/units/shmq-sweep.service"
-    check 'systemd takes the service' systemd-analyze verify --man=no "$work/units/shmq-sweep.service"
-fi
+
+# Those of a producer and a consumer. What systemd would call, called here; no word of it needs systemd's own quoting.
+units=$work/units examples=$prefix/share/doc/shmq/examples
+mkdir "$units"
+for name in sweep producer consumer; do
+    sed -E "s|[^ =]*/(shmq-[a-z]+ )|$prefix/bin/\\1|; /^(ReadWritePaths|User)=/d" "$examples/shmq-$name.service" >"$units/shmq-$name.service"
+    if command -v systemd-analyze >/dev/null; then check "systemd takes the service $name" systemd-analyze verify --man=no "$units/shmq-$name.service"; fi
+done
+called() { sed -n "s/^$2=//p" "$units/shmq-$1.service"; }  # UNIT KEY
+for name in producer consumer producer; do check "the $name has the ring made, or finds it" bash -c "$(called $name ExecStartPre)"; done
+bash -c "exec $(called producer ExecStart)" & producer=$!
+timeout 240 shmq-stat --until nonempty load
+same 'the producer produces, with nobody there to consume' 0 $?
+kill $producer
+bash -c "exec $(called consumer ExecStart)" >"$work/consumed" & consumer=$!
+timeout 240 shmq-stat --until empty load
+same 'the consumer, started later, consumes' 0 $?
+kill $consumer
+wait $consumer $producer 2>/dev/null
+check 'what was produced' grep -qE '^[0-9.]+ [0-9.]+ [0-9.]+ ' "$work/consumed"
+check 'the ring goes' shmq-unlink -f load
 
 # Components: the tools alone, the library alone, the rest.
 for component in tools lib dev; do

@@ -47,7 +47,7 @@ done
 same 'no file is in two packages' '' "$(sort "$work"/*.files | uniq -d)"
 multiarch=$(dpkg-architecture -q DEB_HOST_MULTIARCH)
 for file in bin/shmq-{create,push,pop,stat,unlink,bench} share/man/man1/shmq-{create,push,pop,stat,unlink,bench}.1.gz share/man/man5/shmq.5.gz share/man/man7/shmq.7.gz \
-    share/bash-completion/completions/shmq-pop share/zsh/vendor-completions/_shmq share/fish/vendor_completions.d/shmq-pop.fish share/doc/shmq/examples/{shmq-sweep.service,device/device}; do
+    share/bash-completion/completions/shmq-pop share/zsh/vendor-completions/_shmq share/fish/vendor_completions.d/shmq-pop.fish share/doc/shmq/examples/{shmq-{sweep,producer,consumer}.service,device/device}; do
     check "shmq has $file" grep -qx "usr/$file" "$work/shmq.files"
 done
 for file in "lib/$multiarch"/libshmq.so.{0,"$version"}; do check "libshmq0 has $file" grep -qx "usr/$file" "$work/libshmq0.files"; done
