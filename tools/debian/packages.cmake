@@ -3,7 +3,7 @@
 #   cmake --preset package && cmake --build --preset package && cpack --preset package
 #
 # The preset has the prefix /usr, which decides about paths that are compiled and written into files.
-set(SHMQ_MAINTAINER "The shmq authors <shmq@packages.debian.org>" CACHE STRING "Who made the packages: NAME <ADDRESS>")
+set(SHMQ_MAINTAINER "The shmq authors <maintainers@shmq.example>" CACHE STRING "Who makes the packages: NAME <ADDRESS>")
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME shmq)
 set(CPACK_PACKAGE_CONTACT "${SHMQ_MAINTAINER}")
