@@ -137,7 +137,7 @@ ConsumerCore::Find ConsumerCore::find(u64& p, bool& jumped) const noexcept {
         const u64 w = ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
         const auto left = ahead(w, p);
         if (left == 0) return Find::end;
-        if (left < 0) return Find::corrupt;
+        if (left < 0 || p >= end_bit) return Find::corrupt;
         if (static_cast<u64>(left) > ring_.slots) {
             if (!ring_.overwrite) return Find::corrupt;
             p = w - ring_.slots, jumped = true;  // whoever wrote there has not retired it yet

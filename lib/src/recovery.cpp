@@ -36,9 +36,8 @@ Repair repair_hole(const Ring& ring, Peers& peers, u32 me, u64 position, u64& ab
     words[0] = ring.word(position).load(std::memory_order_acquire);  // first the word,
     // then the position (O3: pairs with P3), then, in unclaimed_until, the registers.
     const u64 w = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
-    // Differences, not values: a forged position may lie where the numbers come round.
-    if (ring.age(words[0], position) >= 0 || w == position || w - position > ring.slots) return Repair::done;  // it moved
-    const u64 end = position + std::min<u64>(w - position, words.size());
+    if (ring.age(words[0], position) >= 0 || w <= position || w - position > ring.slots) return Repair::done;  // it moved
+    const u64 end = std::min(w, position + words.size());
     u64 stretch = position + 1;
     for (; stretch < end; ++stretch) {
         words[stretch - position] = ring.word(stretch).load(std::memory_order_acquire);
