@@ -76,7 +76,7 @@ _shmq() {
         if [[ $cur == -* ]]; then
             local common='-q --quiet -v --verbose -h --help -V --version' own=
             case $command in
-                shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type -D --duplex --broadcast --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --ephemeral --participants' ;;
+                shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type -D --duplex --broadcast --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --ephemeral --lock-memory --participants' ;;
                 shmq-push) own='-F --framing -z --nul -w --whole -J --json -d --data -c --count -n --no-wait -t --timeout -e --end --wait-ring --waiting --skip-oversize' ;;
                 shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --from --wait-ring --waiting' ;;
                 shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings -P --participants -i --interval -c --count --limits --until -t --timeout' ;;

@@ -87,6 +87,7 @@ Config parse(int argc, char** argv) {
     line.flag("-f,--force", "with --replace: also when in use", force);
     line.flag("--reopen", "as --exist-ok; an ended ring takes messages again", reopen);
     line.flag("--ephemeral", "the ring goes when the last who is attached leaves or dies", options.ephemeral);
+    line.flag("--lock-memory", "keep the ring in memory, never in swap: whoever attaches\nlocks it there, within ulimit -l", options.lock_memory);
     line.option("--participants", "N", "how many may be attached at once (256)", options.participants, parse_participants);
     config.names = line.read(argc, argv);
 
@@ -160,7 +161,7 @@ Exit run(Config config) {
             if (exit == Exit::ok) exit = failed;
         }
     }
-    if (config.verbose) complain(fmt::format("{} of {} rings ready, {} slots of {} bytes each", made, config.names.size(), config.options.slots, config.options.slot_size));
+    if (config.verbose) complain(fmt::format("{} of {} rings ready, {} slots of {} bytes each, pages of {} bytes", made, config.names.size(), config.options.slots, config.options.slot_size, shmq::page_size()));
     return exit;
 }
 

@@ -127,6 +127,8 @@ shmq::Options options_of(const shmq_options* given) {
     options.timestamps = flag(in.timestamps, "timestamps");
     options.ephemeral = flag(in.ephemeral, "ephemeral");
     options.duplex = flag(in.duplex, "duplex");
+    options.lock_memory = flag(in.lock_memory, "lock_memory");
+    if (in.reserved) refuse("reserved: found " + std::to_string(in.reserved) + ", expected 0");
     return options;
 }
 
@@ -137,6 +139,8 @@ shmq::AttachOptions options_of(const shmq_attach_options* given) {
     if (in.expect_slots) options.expect_slots = in.expect_slots;
     if (in.expect_slot_size) options.expect_slot_size = in.expect_slot_size;
     if (flag(in.from_newest, "from_newest")) options.from = shmq::From::newest;
+    options.prefault = flag(in.prefault, "prefault");
+    if (in.reserved) refuse("reserved: found " + std::to_string(in.reserved) + ", expected 0");
     return options;
 }
 
@@ -187,7 +191,7 @@ int shmq_stat(const char* name, shmq_status* status, char* error, size_t error_s
     return told(error, error_size, [&] {
         const shmq::Status s = shmq::stat(named(name));
         shmq_status answer{};
-        answer.slots = s.slots, answer.slot_size = s.slot_size, answer.max_message = s.max_message, answer.segment_bytes = s.segment_bytes;
+        answer.slots = s.slots, answer.slot_size = s.slot_size, answer.max_message = s.max_message, answer.segment_bytes = s.segment_bytes, answer.page_size = s.page_size;
         answer.used = s.used, answer.messages = s.messages;
         answer.pushed = s.pushed, answer.popped = s.popped, answer.redelivered = s.redelivered, answer.abandoned = s.abandoned, answer.lost = s.lost;
         answer.pushed_bytes = s.pushed_bytes, answer.popped_bytes = s.popped_bytes;
@@ -197,7 +201,7 @@ int shmq_stat(const char* name, shmq_status* status, char* error, size_t error_s
         answer.oldest_ns = s.oldest_ns, answer.delay_ns = s.delay_ns;
         answer.state = static_cast<std::uint32_t>(s.state);
         answer.fixed = s.fixed, answer.one_producer = s.producers == shmq::one, answer.one_consumer = s.consumers == shmq::one;
-        answer.broadcast = s.broadcast, answer.overwrite = s.overwrite, answer.timestamps = s.timestamps, answer.ephemeral = s.ephemeral;
+        answer.broadcast = s.broadcast, answer.overwrite = s.overwrite, answer.timestamps = s.timestamps, answer.ephemeral = s.ephemeral, answer.lock_memory = s.lock_memory;
         if (!write(answer, status)) refuse("struct_size: expected " + std::to_string(sizeof answer));
     });
 }

@@ -71,7 +71,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
             if (tries < 100) continue;
             throw Error(Errc::removed, file.name + ": removed or replaced while attaching");
         }
-        mapping_.emplace(file, Access::attach);
+        mapping_.emplace(file, Access::attach, options.prefault);
         const Ring& ring = mapping_->ring();
         ephemeral_ = h.compatible & feature_ephemeral;
         if (abandoned(file, ring)) {  // its last user was killed, or was not allowed to take the name away
@@ -84,6 +84,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         }
         if (options.from == From::newest && !ring.broadcast)
             throw Error(Errc::bad_option, file.name + ": its consumers share what there is and cannot begin with the newest message (that is for broadcast rings)");
+        if (h.compatible & feature_lock_memory) mapping_->lock_memory(file);
         const bool single = role == role_producer ? ring.one_producer : role == role_consumer && ring.one_consumer;
         const u64 single_byte = role == role_producer ? lock_one_producer : lock_one_consumer;
         if (single && !try_lock(file, single_byte)) {

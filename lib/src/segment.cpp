@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -92,6 +93,7 @@ Header header_for(const Options& options) {
     if (options.consumers == one) header.incompatible |= feature_one_consumer;
     if (!options.record.empty()) header.compatible |= feature_record;
     if (options.ephemeral) header.compatible |= feature_ephemeral;
+    if (options.lock_memory) header.compatible |= feature_lock_memory;
     header.capacity = options.slots;
     header.requested_slot_size = options.slot_size;
     header.slot_size = options.fixed ? options.slot_size : round_up(options.slot_size, options.slot_size > 4096 ? 4096 : 8);
@@ -110,12 +112,6 @@ Header header_for(const Options& options) {
 }
 
 // ---- making -------------------------------------------------------------------------------------
-
-u64 page_of(int fd) noexcept {
-    struct statfs fs {};
-    if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) return static_cast<u64>(fs.f_bsize);
-    return static_cast<u64>(sysconf(_SC_PAGESIZE));
-}
 
 Fd make_unnamed(const Header& wanted, const Options& options, const std::string& path, Header& header) {
     Fd fd(open(directory().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
@@ -209,6 +205,12 @@ void check(const SegmentFile& file, std::string_view record) {
 
 }  // namespace
 
+u64 page_of(int fd) noexcept {
+    struct statfs fs {};
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) return static_cast<u64>(fs.f_bsize);
+    return static_cast<u64>(sysconf(_SC_PAGESIZE));
+}
+
 void throw_errno(Errc code, const std::string& what, int error) { throw Error(code, what + ": " + std::strerror(error), error); }
 
 void Fd::reset() noexcept {
@@ -264,7 +266,7 @@ SegmentFile open_segment(std::string_view name, Access access, Direction directi
     return file;
 }
 
-Mapping::Mapping(const SegmentFile& file, Access access) {
+Mapping::Mapping(const SegmentFile& file, Access access, bool prefault) {
     const Header& h = file.header;
     const u64 page = page_of(file.fd.get());
     const bool mirrored = !(h.incompatible & feature_fixed);
@@ -288,6 +290,7 @@ Mapping::Mapping(const SegmentFile& file, Access access) {
         munmap(base_, bytes_);
         throw_errno(Errc::system, file.name + ": cannot map " + number(bytes_) + " bytes", error);
     }
+    if (prefault) madvise(base_, bytes_, MADV_POPULATE_WRITE);  // a kernel before 5.14 cannot: then page by page, as they are used
     guarded_ = guard_mapping(base_, bytes_, page);
     ring_ = make_ring(geometry_of(h), base_ + h.lines_offset, base_ + h.entries_offset, base_ + h.words_offset,
                       h.times_offset ? base_ + h.times_offset : nullptr, base_ + h.data_offset);
@@ -303,6 +306,15 @@ std::vector<SegmentFile> open_segments(std::string_view name) {
     std::vector<SegmentFile> files;
     for (const std::string& ring : rings_of(without_side(checked_name(name)))) files.push_back(open_segment(ring, Access::attach));
     return files;
+}
+
+void Mapping::lock_memory(const SegmentFile& file) const {
+    if (mlock(base_, file.header.total_bytes) == 0) return;
+    const int error = errno;
+    rlimit limit{};
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    throw_errno(Errc::no_room, file.name + ": cannot lock its " + number(file.header.total_bytes) + " bytes into memory" +
+                                   (limit.rlim_cur == RLIM_INFINITY ? "" : ", of which a process may lock " + number(limit.rlim_cur) + " (ulimit -l)"), error);
 }
 
 bool try_lock(const SegmentFile& file, u64 byte, u64 count) {
@@ -414,7 +426,7 @@ std::string policy_text(const Header& h) {
            (h.incompatible & feature_one_producer ? ", one producer" : ", many producers") + (h.incompatible & feature_one_consumer ? ", one consumer" : ", many consumers") +
            (h.incompatible & feature_broadcast ? ", broadcast" : "") + (h.incompatible & feature_overwrite ? ", overwrite" : "") +
            (h.incompatible & feature_timestamps ? ", timestamps" : "") + ", longest message " + number(h.max_message) + ", " + number(h.participants) + " participants" +
-           (h.compatible & feature_ephemeral ? ", ephemeral" : "") + (h.record_bytes ? ", with a record layout" : "");
+           (h.compatible & feature_ephemeral ? ", ephemeral" : "") + (h.compatible & feature_lock_memory ? ", locked into memory" : "") + (h.record_bytes ? ", with a record layout" : "");
 }
 
 std::string octal(mode_t mode) {
@@ -436,16 +448,20 @@ void require_same(const SegmentFile& there, const Header& wanted, const Options&
     const Header& h = there.header;
     require_trusted(there, options);
     if (h.capacity != wanted.capacity || h.requested_slot_size != wanted.requested_slot_size || h.incompatible != wanted.incompatible || h.max_message != wanted.max_message ||
-        (h.compatible ^ wanted.compatible) & feature_ephemeral || h.participants != wanted.participants || there.record != options.record)
+        (h.compatible ^ wanted.compatible) & (feature_ephemeral | feature_lock_memory) || h.participants != wanted.participants || there.record != options.record)
         throw Error(Errc::other_geometry, there.name + ": exists with another geometry: found " + policy_text(h) + "; expected " + policy_text(wanted));
 }
 
 }  // namespace
 
+std::uint64_t page_size() {
+    const Fd dir(open(directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return page_of(dir.get());
+}
+
 std::uint64_t size_of(const Options& options) {
     Header header = header_for(options);
-    const Fd dir(open(directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    lay_out(header, page_of(dir.get()));
+    lay_out(header, page_size());
     return header.total_bytes;
 }
 
@@ -484,6 +500,7 @@ SegmentFile create_segment(const std::string& checked, const Options& options, u
         }
         if (!fd) {
             fd = make_unnamed(wanted, options, path, made.header);
+            if (options.lock_memory) Mapping(made, Access::attach).lock_memory(made);  // fail now rather than in whoever attaches
             if (compatible & feature_kept && !try_lock(made, lock_keeper)) throw Error(Errc::system, checked + ": cannot lock it");
             fstat(fd.get(), &made.stat);
         }

@@ -69,11 +69,14 @@ std::vector<SegmentFile> create_segments(std::string_view name, const Options& o
 class Mapping {
 public:
     Mapping() = default;
-    Mapping(const SegmentFile& file, Access access);
+    // `prefault`: with the page tables filled in, or as far as the kernel can.
+    Mapping(const SegmentFile& file, Access access, bool prefault = false);
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
     ~Mapping();
     const Ring& ring() const noexcept { return ring_; }
+    // Keeps the ring in memory for as long as it is mapped. Once is enough, not in the mirror too.
+    void lock_memory(const SegmentFile& file) const;
     void tell(std::atomic<u32>* alert) noexcept {
         guarded_->alert.store(alert);
         if (guarded_->patched.load()) alert->fetch_or(alert_broken, std::memory_order_relaxed);
@@ -86,6 +89,9 @@ private:
     Guarded* guarded_ = nullptr;
     Ring ring_;
 };
+
+// Of the file system's memory, and so of a mapping: 2 MiB, say, on hugetlbfs.
+u64 page_of(int fd) noexcept;
 
 [[noreturn]] void throw_errno(Errc code, const std::string& what, int error);
 

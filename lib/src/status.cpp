@@ -68,7 +68,8 @@ Status stat(std::string_view name) {
     s.record = file.record;
     s.fixed = ring.fixed;
     s.timestamps = ring.timestamps, s.broadcast = ring.broadcast, s.overwrite = ring.overwrite;
-    s.ephemeral = h.compatible & feature_ephemeral;
+    s.ephemeral = h.compatible & feature_ephemeral, s.lock_memory = h.compatible & feature_lock_memory;
+    s.page_size = page_of(file.fd.get());
     s.producers = ring.one_producer ? one : many;
     s.consumers = ring.one_consumer ? one : many;
     s.waiting = static_cast<Waiting>(h.waiting);

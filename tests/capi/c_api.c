@@ -34,6 +34,7 @@ static void options_and_figures(void) {
     CHECK(shmq_stat("ring", &status, text, sizeof text) == SHMQ_OK);
     CHECK(status.slots == 100 && status.slot_size == 64 && status.max_message == 1000 && status.timestamps == 1);
     CHECK(status.fixed == 0 && status.one_producer == 0 && status.state == SHMQ_STATE_OPEN && status.messages == 0 && status.created_ns > 0);
+    CHECK(status.page_size >= 4096 && status.lock_memory == 0 && status.reserved == 0);
     CHECK(shmq_create("ring", &options, text, sizeof text) == SHMQ_EXISTS);
     CHECK(strcmp(text, "ring: exists already") == 0);
     options.if_exists = SHMQ_KEEP;
@@ -76,9 +77,11 @@ static void errors(void) {
     const shmq_options duplex = {.struct_size = sizeof duplex, .duplex = 7};
     const shmq_attach_options expecting = {.struct_size = sizeof expecting, .expect_slots = 3};
     const shmq_attach_options newest = {.struct_size = sizeof newest, .from_newest = 1};
-    const shmq_options one = {.struct_size = sizeof one, .one_producer = 1, .participants = 3};
+    const shmq_options one = {.struct_size = sizeof one, .one_producer = 1, .participants = 3, .lock_memory = 1};
+    const shmq_options reserved = {.struct_size = sizeof reserved, .reserved = 1};
     shmq_producer *first = NULL, *second = NULL;
     shmq_consumer* in = NULL;
+    shmq_status status = {.struct_size = sizeof status};
     char little[6];
 
     CHECK(shmq_create("no/such name", NULL, text, sizeof text) == SHMQ_BAD_NAME && text[0]);
@@ -89,11 +92,13 @@ static void errors(void) {
     CHECK(shmq_create("bad", &exists, text, sizeof text) == SHMQ_BAD_OPTION && strstr(text, "if_exists"));
     CHECK(shmq_create("bad", &small, text, sizeof text) == SHMQ_BAD_OPTION && strstr(text, "slot size"));
     CHECK(shmq_create("bad", &duplex, text, sizeof text) == SHMQ_BAD_OPTION && strstr(text, "duplex"));
+    CHECK(shmq_create("bad", &reserved, text, sizeof text) == SHMQ_BAD_OPTION && strstr(text, "reserved"));
     CHECK(shmq_create("bad", &huge, text, sizeof text) == SHMQ_NO_ROOM && strstr(text, "bytes needed"));
     CHECK(shmq_producer_open(&first, "bad", NULL, little, sizeof little) == SHMQ_NO_SUCH_RING && first == NULL);
     CHECK(strcmp(little, "bad: ") == 0);
 
     CHECK(shmq_create("one", &one, text, sizeof text) == SHMQ_OK);
+    CHECK(shmq_stat("one", &status, text, sizeof text) == SHMQ_OK && status.lock_memory == 1);
     CHECK(shmq_producer_open(&first, "one", NULL, text, sizeof text) == SHMQ_OK && first != NULL);
     CHECK(shmq_producer_open(&second, "one", NULL, text, sizeof text) == SHMQ_ROLE_TAKEN && second == NULL);
     CHECK(shmq_consumer_open(&in, "one", &expecting, text, sizeof text) == SHMQ_OTHER_GEOMETRY && in == NULL);
@@ -224,7 +229,7 @@ static void closing(void) {
 static void policies(void) {
     const shmq_options latest = {.struct_size = sizeof latest, .slots = 2, .slot_size = 64, .overwrite = 1};
     const shmq_options all = {.struct_size = sizeof all, .slots = 8, .slot_size = 64, .broadcast = 1};
-    const shmq_attach_options newest = {.struct_size = sizeof newest, .from_newest = 1, .waiting = SHMQ_WAITING_BLOCK};
+    const shmq_attach_options newest = {.struct_size = sizeof newest, .from_newest = 1, .waiting = SHMQ_WAITING_BLOCK, .prefault = 1};
     shmq_message message = {.struct_size = sizeof message};
     shmq_producer* out = NULL;
     shmq_consumer *in = NULL, *late = NULL;

@@ -15,7 +15,7 @@ class Options(ctypes.Structure):  # as shmq_options
     _fields_ = [("struct_size", c_size_t), ("slots", c_uint64), ("slot_size", c_uint64), ("max_message", c_uint64)]
     _fields_ += [(name, c_uint32) for name in ("participants", "mode", "set_group", "group")]
     _fields_ += [("record", c_char_p)]
-    _fields_ += [(name, c_uint32) for name in ("waiting", "if_exists", "fixed", "one_producer", "one_consumer", "broadcast", "overwrite", "timestamps", "ephemeral", "duplex")]
+    _fields_ += [(name, c_uint32) for name in ("waiting", "if_exists", "fixed", "one_producer", "one_consumer", "broadcast", "overwrite", "timestamps", "ephemeral", "duplex", "lock_memory", "reserved")]
 
 
 class Message(ctypes.Structure):  # as shmq_message

@@ -107,6 +107,8 @@ Json ring_as_json(const Status& s) {
     ring["broadcast"] = s.broadcast;
     ring["overflow"] = s.overwrite ? "overwrite" : "block";
     ring["ephemeral"] = s.ephemeral;
+    ring["lock_memory"] = s.lock_memory;
+    ring["page_size"] = s.page_size;
     ring["slot_size"] = s.slot_size;
     ring["physical_slots"] = s.physical_slots;
     ring["max_message"] = s.max_message;

@@ -101,6 +101,8 @@ typedef struct shmq_options {
     uint32_t timestamps;
     uint32_t ephemeral;
     uint32_t duplex;        /* two such rings, with the sides NAME/a and NAME/b: a producer and a consumer each */
+    uint32_t lock_memory;   /* never in swap: whoever attaches locks it into memory, or cannot (SHMQ_NO_ROOM) */
+    uint32_t reserved;      /* 0 */
 } shmq_options;
 
 /* `options` may be NULL. */
@@ -114,6 +116,7 @@ enum shmq_state { SHMQ_STATE_OPEN, SHMQ_STATE_ENDED, SHMQ_STATE_REMOVED };
 typedef struct shmq_status {
     size_t struct_size;
     uint64_t slots, slot_size, max_message, segment_bytes;
+    uint64_t page_size;                 /* of its memory */
     uint64_t used, messages;            /* slots and whole messages not yet consumed */
     uint64_t pushed, popped, redelivered, abandoned, lost;
     uint64_t pushed_bytes, popped_bytes;
@@ -121,7 +124,8 @@ typedef struct shmq_status {
     uint64_t producers_ended_badly, consumers_ended_badly;
     uint64_t created_ns, last_push_ns, last_pop_ns, oldest_ns, delay_ns;
     uint32_t state;                     /* enum shmq_state */
-    uint32_t fixed, one_producer, one_consumer, broadcast, overwrite, timestamps, ephemeral;
+    uint32_t fixed, one_producer, one_consumer, broadcast, overwrite, timestamps, ephemeral, lock_memory;
+    uint32_t reserved;
 } shmq_status;
 
 /* Takes no lock and disturbs nobody. Set status->struct_size before. */
@@ -135,6 +139,8 @@ typedef struct shmq_attach_options {
     uint64_t expect_slot_size;
     uint32_t waiting;           /* enum shmq_waiting; default: as the ring was created */
     uint32_t from_newest;       /* a consumer of a broadcast ring begins with the newest message */
+    uint32_t prefault;          /* fill in the page tables now */
+    uint32_t reserved;          /* 0 */
 } shmq_attach_options;
 
 /* Sets *producer, to NULL where it fails. `options` may be NULL. */

@@ -96,6 +96,7 @@ struct Options {
     std::optional<gid_t> group = {};
     std::string record = {};              // layout text, kept with the ring (at most 3584 bytes)
     bool ephemeral = false;               // goes, with its messages, when the last who is attached leaves or dies
+    bool lock_memory = false;             // never in swap: whoever attaches locks it into memory, or cannot (no_room)
     IfExists if_exists = IfExists::fail;
 };
 
@@ -123,6 +124,7 @@ std::vector<std::string> rings_of(std::string_view name);  // NAME, or of a dupl
 const std::string& directory();                  // $SHMQ_DIR or /dev/shm
 std::string path_of(std::string_view name);      // throws Errc::bad_name
 std::uint64_t size_of(const Options& options);   // bytes of such a ring in directory(); throws Errc::bad_option
+std::uint64_t page_size();                       // of the memory in directory(): 2 MiB, say, on a hugetlbfs
 inline constexpr std::size_t longest_name = 200;
 
 struct Participant {
@@ -140,7 +142,7 @@ enum class RingState { open, ended, removed };
 struct Status {
     std::string name, path, record;
     RingState state;
-    bool fixed, timestamps, broadcast, overwrite, ephemeral;
+    bool fixed, timestamps, broadcast, overwrite, ephemeral, lock_memory;
     Sides producers, consumers;
     Waiting waiting;
     std::uint64_t slots, physical_slots, slot_size, max_message, segment_bytes;
@@ -150,6 +152,7 @@ struct Status {
     std::uint64_t producers_ended_badly, consumers_ended_badly;
     std::uint64_t write_position, read_position, free_position;
     std::uint64_t created_ns, id[2];
+    std::uint64_t page_size;                      // of the memory: as page_size() says where the ring is
     std::uint32_t creator_pid, creator_uid, creator_gid, max_participants, format_version;
     mode_t mode;
     uid_t owner;
@@ -209,6 +212,7 @@ struct AttachOptions {
     std::optional<std::uint64_t> expect_slots = {};  // Errc::other_geometry where the ring differs
     std::optional<std::uint64_t> expect_slot_size = {};
     std::optional<bool> expect_fixed = {};
+    bool prefault = false;                           // fill in the page tables now: for large rings that are to be quick at once
     From from = From::oldest;                        // newest: a consumer of a broadcast ring begins with the newest message
 };
 
