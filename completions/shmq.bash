@@ -78,7 +78,7 @@ _shmq() {
             case $command in
                 shmq-create) own='-N --slots -s --slot-size --fixed --max-message -T --type -D --duplex --broadcast --overflow --record --timestamps --waiting -m --mode -g --group --exist-ok --replace -f --force --reopen --ephemeral --lock-memory --participants' ;;
                 shmq-push) own='-F --framing -z --nul -w --whole -J --json -d --data -c --count -n --no-wait -t --timeout -e --end --wait-ring --waiting --skip-oversize' ;;
-                shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end -p --peek --from --wait-ring --waiting' ;;
+                shmq-pop) own='-F --framing -z --nul -w --whole -J --json -c --count -a --all -n --no-wait -t --timeout -e --end --each -p --peek --from --wait-ring --waiting' ;;
                 shmq-stat) own='-J --json -r --raw -b --bytes -o --output --noheadings -P --participants -i --interval -c --count --limits --until -t --timeout' ;;
                 shmq-unlink) own='-f --force --all --stale --idle --watch --dry-run' ;;
                 shmq-bench) own='-s --sizes -T --type --producers --consumers --batch -N --slots --duration --runs --cpus --rate --waiting --against -J --json --save --baseline --max-regress --fail-if --plot' ;;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "common/cli.hpp"
+#include "common/each.hpp"
 #include "common/framing.hpp"
 #include "common/io.hpp"
 #include "common/record.hpp"
@@ -19,6 +20,7 @@ using shmq::Outcome;
 struct Config : Common {
     std::string ring;
     const Framing* framing = &find_framing("line");
+    std::string each;
     std::optional<std::uint64_t> count;
     std::optional<std::chrono::nanoseconds> time_out;
     std::optional<shmq::Waiting> waiting;
@@ -49,6 +51,7 @@ Config parse(int argc, char** argv) {
     line.flag("-n,--no-wait", "stop where it would have to wait: 1 if nothing was read", config.no_wait);
     line.option("-t,--timeout", "TIME", "fail (124) when a message does not come in time", config.time_out, parse_duration);
     line.flag("-e,--end", "also stop when all is read and no producer is left; 69 if one died", config.end);
+    line.option("--each", "COMMAND", "run COMMAND for each message, with the message on its\nstdin; it is consumed when COMMAND exits with 0, else it\nstays in the ring and we end with 1", config.each);
     line.flag("-p,--peek", "print what is there, without consuming it", config.peek);
     line.option("--from", "WHERE", "where to begin, with -p or in a broadcast ring: with the\noldest message there is or with the newest (oldest)", config.from, parse_from);
     line.flag("--wait-ring", "wait until there is a ring of that name", config.wait_ring);
@@ -58,8 +61,12 @@ Config parse(int argc, char** argv) {
     line.at_most_one_of({"--count", "--all"});
     line.at_most_one_of({"--no-wait", "--timeout"});
     line.at_most_one_of({"--peek", "--end"});
+    line.at_most_one_of({"--peek", "--each"});
+    if (line.given("--each") && config.each.empty()) throw Failure(Exit::usage, "--each: found '', expected a command");
     if (nul || whole || json) config.framing = &find_framing(nul ? "nul" : whole ? "whole" : "json");
-    if (config.framing->single && !config.count && !config.all) config.count = 1;
+    if (!config.each.empty()) {  // as it is, unless a framing was asked for
+        if (!nul && !json && !line.given("--framing")) config.framing = &find_framing("whole");
+    } else if (config.framing->single && !config.count && !config.all) config.count = 1;
     return config;
 }
 
@@ -87,6 +94,17 @@ public:
     bool done() const noexcept { return left_ == 0; }
     bool nothing() const noexcept { return popped_ == 0; }
 
+    // Gives a message to the command, and commits it if that has handled it.
+    void hand_over(shmq::Batch batch) {
+        for (shmq::Message& message : batch) {
+            const Origin from = origin(message);
+            const auto put = [&](Output& out) { framing_.put(framing_, message.bytes(), from, shape_, out); };
+            if (const std::string end = run_each(config_.each, put, config_.ring, from); !end.empty())
+                throw Failure(Exit::no, config_.ring + ": message " + std::to_string(from.position) + " stays in the ring: the command " + end);
+            bytes_ += message.bytes().size(), redelivered_ += from.redelivered, lost_ += from.lost;
+        }
+        commit(batch);
+    }
     // Writes the batch, then commits it; if it cannot be written, what was taken of it.
     void write(shmq::Batch batch) {
         const std::uint64_t before = out_.accepted();
@@ -97,9 +115,7 @@ public:
             release_written(batch, out_.accepted() - before);
             throw;
         }
-        const std::size_t size = batch.size();
-        if (const Outcome outcome = batch.release(); outcome != Outcome::ok) throw Failure(exit_for(outcome), config_.ring + ": " + shmq::describe(outcome));
-        popped_ += size, left_ -= size;
+        commit(batch);
     }
     void write(shmq::Bytes message, const Origin& origin) {
         put(message, origin);
@@ -114,6 +130,11 @@ public:
     }
 
 private:
+    void commit(shmq::Batch& batch) {
+        const std::size_t size = batch.size();
+        if (const Outcome outcome = batch.release(); outcome != Outcome::ok) throw Failure(exit_for(outcome), config_.ring + ": " + shmq::describe(outcome));
+        popped_ += size, left_ -= size;
+    }
     Origin origin(const shmq::Message& message) const noexcept {
         return {message.position(), timed_ ? message.time_ns() : 0, message.redelivered(), message.lost()};
     }
@@ -176,7 +197,7 @@ public:
             if (signals::caught()) throw Stopped();
             shmq::Batch batch = next();
             if (batch) {
-                drain_.write(std::move(batch));
+                config_.each.empty() ? drain_.write(std::move(batch)) : drain_.hand_over(std::move(batch));
             } else {
                 exit = stop(batch.outcome());
                 break;
@@ -189,7 +210,7 @@ public:
 private:
     // The next messages, or why there are no more: `ended` also where the producers have gone.
     shmq::Batch next() {
-        const std::size_t most = std::min<std::uint64_t>(drain_.left(), 1024);
+        const std::size_t most = config_.each.empty() ? std::min<std::uint64_t>(drain_.left(), 1024) : 1;
         shmq::Batch batch = ring_.pop_batch(most, shmq::no_wait);
         if (batch || batch.outcome() != Outcome::empty || config_.all) return batch;
 
