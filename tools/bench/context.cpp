@@ -44,7 +44,7 @@ std::vector<int> usable_cpus() {
         for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
             if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
     if (cpus.empty()) cpus.push_back(0);
-    std::ranges::stable_partition(cpus, leads_its_core);
+    std::stable_partition(cpus.begin(), cpus.end(), leads_its_core);
     return cpus;
 }
 
