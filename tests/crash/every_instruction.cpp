@@ -757,8 +757,10 @@ bool advance(pid_t pid, Page& page, u64 steps, const Scenario& scenario, World& 
             ptrace(PTRACE_CONT, pid, nullptr, nullptr);
             wait_step(pid, scenario, world, unblocked, until_blocked, blocked);
             if (blocked) return true;
-            if (page.phase >= 2) return false;
+            // Also where it was not met (reading the clock is not always the same instructions): the victim
+            // keeps it when it is let go, and may come there on its way out.
             poke(7, 0), poke(6, 0);
+            if (page.phase >= 2) return false;
             at = anchor;
         } else {
             breakpoints_work = false;
@@ -1281,7 +1283,7 @@ std::vector<Scenario> scenarios() {
     // At cursors.
     add({.name = "push past a dead reader", .side = Side::producer, .before = dead_reader, .setup = ready({2}), .operation = push, .acks = 1, .policies = broadcast});
     add({.name = "push over the oldest", .side = Side::producer, .before = [](World& w) { for (u64 i = 0; i < 3 * capacity; ++i) w.must_push(1); }, .setup = ready({3}), .operation = push, .acks = 1, .variable_only = true, .policies = overwrite | broadcast_overwrite});
-    add({.name = "push, step over", .side = Side::producer, .before = stopped_one, .setup = ready({4}), .operation = push, .acks = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite, .sparse = 16});
+    add({.name = "push, step over", .side = Side::producer, .before = stopped_one, .setup = ready({4}), .operation = push, .acks = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite, .sparse = 48});
     add({.name = "pop, overtaken", .side = Side::consumer, .before = nothing, .setup = overtaken, .operation = pop, .acks = 80, .deliveries = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite});
     add({.name = "attach, overtaken", .side = Side::consumer, .before = [](World& w) { for (u64 i = 0; i < 3 * capacity; ++i) w.must_push(1 + i % 3); }, .setup = [](Actor&) {}, .operation = as_consumer, .policies = overwrite | broadcast_overwrite});
     add({.name = "attach, a dead reader's", .side = Side::consumer, .before = dead_reader, .setup = [](Actor&) {}, .operation = as_consumer, .policies = broadcast});
@@ -1314,6 +1316,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
     const char* const only = getenv("SHMQ_CRASH_ONLY");
     const u64 only_policies = from_environment("SHMQ_CRASH_POLICIES", 0);  // Policy bits; 0: all
     const u64 wanted = from_environment("SHMQ_CRASH_POINTS", 40);
+    const bool every_row = long_run() || only;  // else those that failed
     u32 row = 0;
     if (me == 0) std::printf("%s\n", long_run() ? "after every single instruction" : "everyday: before and after each instruction that changes the segment or enters the kernel, and at a stride between (SHMQ_LONG=1: after each)");
 
@@ -1362,6 +1365,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                 }
                 if (!ran) continue;
                 total_points += result.points, total_stops += result.stops;
+                if (!every_row && !result.failed) continue;
                 std::printf("%-24s %-7s  %6llu instructions, stride %3llu: %6llu kills %6llu stops  %s  (%.1f s)\n", scenario.name, Kind{one_producer, one_consumer, false, what}.policy().c_str(),
                             static_cast<unsigned long long>(result.steps), static_cast<unsigned long long>(stride), static_cast<unsigned long long>(result.points),
                             static_cast<unsigned long long>(result.stops), result.failed ? "FAILED" : "ok", now() - from);
@@ -1423,6 +1427,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                     }
                 }
                 total_doubles += points;
+                if (!every_row && !failed) continue;
                 std::printf("%-24s %s  then %-12s: %3llu points of the first, every %llu. visible step of the second: %5llu double kills  %s  (%.1f s)\n", first.name,
                             Kind{one_producer, one_consumer, false}.policy().c_str(), second.name, static_cast<unsigned long long>(firsts), static_cast<unsigned long long>(every_j),
                             static_cast<unsigned long long>(points), failed ? "FAILED" : "ok", now() - from);
