@@ -31,8 +31,6 @@
 namespace shmq::detail {
 namespace {
 
-constexpr int many_tries = 1 << 20;
-
 std::int64_t ahead(u64 of, u64 position) noexcept { return static_cast<std::int64_t>(of - position); }
 
 // Others may be writing there at this moment; what was copied is believed only after a look at
@@ -49,8 +47,7 @@ std::int64_t ahead(u64 of, u64 position) noexcept { return static_cast<std::int6
 template <class Counts>
 u64 lowest_reader(const Ring& ring, Counts counts) noexcept {
     u64 lowest = no_position;
-    const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
-    for (u32 i = 0; i < used; ++i) {
+    for (u32 i = 0, used = ring.entries_used(); i < used; ++i) {
         const Entry& entry = ring.entries[i];
         if (entry.role.load(std::memory_order_acquire) != role_consumer) continue;
         const u64 position = entry.reading_position.load(std::memory_order_acquire);  // O2: pairs with P2
@@ -87,7 +84,7 @@ void ConsumerCore::join(From from) noexcept {
     if (!ring_.broadcast) {
         if (!ring_.one_consumer) return;
         const Pair at = load_whole_pair(lines.read_position);
-        next_ = at.position, expected_ = at.ordinal, expects_ = true;
+        next_ = at.position, expected_ = at.ordinal;
         return;
     }
     next_ = lines.free_position.value.load(std::memory_order_acquire);
@@ -109,15 +106,16 @@ void ConsumerCore::join(From from) noexcept {
     }
     if (!ring_.overwrite) return wake_all(lines.room_wait);  // who saw us where we began may have found no room
     // Losses are counted from here on, so the first message must be known, or that there is none.
-    for (int tries = 0; !expects_; ++tries) {
+    bool known = false;
+    for (int tries = 0; !known; ++tries) {
         const Pair end = load_whole_pair(lines.write_position);
         bool jumped = true;
         u64 p = next_;
         if (const Find found = find(p, jumped); found == Find::message && copy_out(p)) {
-            next_ = p, expected_ = ordinal_, expects_ = true;
+            next_ = p, expected_ = ordinal_, known = true;
         } else if (found != Find::message || tries > many_tries) {
             // Nothing yet, or nothing whole: what is committed from here on is expected.
-            next_ = end.position & ~end_bit, expected_ = end.ordinal, expects_ = true;
+            next_ = end.position & ~end_bit, expected_ = end.ordinal, known = true;
         }
     }
     me_->reading_position.store(next_, std::memory_order_release);
@@ -158,14 +156,16 @@ bool ConsumerCore::copy_out(u64 p) noexcept {
     const bool bounded = ring_.bounded(size);
     if (bounded) {
         copy_unsure(copy_.get(), ring_.slot(p), ring_.prefix + size);
-        if (ring_.timestamps && ring_.fixed) copied_time_ = ring_.times[p & ring_.mask].load(std::memory_order_relaxed);
+        if (ring_.fixed) copied_time_ = ring_.time_at(p);
     }
     std::atomic_thread_fence(std::memory_order_acquire);  // O7: pairs with P7
     const u64 w = ring_.lines->write_position.value.load(std::memory_order_relaxed) & ~end_bit;
     if (ahead(w, p) > static_cast<std::int64_t>(ring_.slots) || !bounded) return false;
     size_ = size;
     ordinal_ = p;
-    if (!ring_.fixed) std::memcpy(&ordinal_, copy_.get() + offsetof(MessageHeader, sequence), sizeof ordinal_);
+    if (ring_.fixed) return true;
+    std::memcpy(&ordinal_, copy_.get() + offsetof(MessageHeader, sequence), sizeof ordinal_);
+    if (ring_.timestamps) std::memcpy(&copied_time_, copy_.get() + message_header_bytes, sizeof copied_time_);
     return true;
 }
 
@@ -204,15 +204,13 @@ Outcome ConsumerCore::look_at_cursor(bool thorough) noexcept {
                 return standing == Outcome::removed ? Outcome::removed : Outcome::empty;
             case Find::hole: {
                 const u64 word = ring_.word(p).load(std::memory_order_acquire);
-                for (u32 i = 0; i < 200 && tries < 1000 && ring_.word(p).load(std::memory_order_relaxed) == word; ++i) pause_briefly();
-                if (ring_.word(p).load(std::memory_order_relaxed) != word) continue;
+                if (filled(p, word, tries < 1000 ? 200 : 0)) continue;
                 if (!due(p)) return Outcome::empty;
                 u64 abandoned = 0;
                 const Repair repair = repair_hole(ring_, *peers_, entry_, p, abandoned);
-                if (abandoned) me_->abandoned.store(me_->abandoned.load(std::memory_order_relaxed) + abandoned, std::memory_order_relaxed);
+                add(me_->abandoned, abandoned);
                 if (repair != Repair::held) continue;
-                searched_ = p;
-                searched_at_ = Clock::now();
+                found_held(p);
                 return Outcome::empty;
             }
             case Find::message: break;
@@ -230,10 +228,10 @@ Outcome ConsumerCore::look_at_cursor(bool thorough) noexcept {
         if (!own_cursor()) {
             if (!move_pair(ring_.lines->read_position, shared, {p + n, ordinal_ + 1})) continue;  // COMMIT
             count(1, size_);
-            count_lost();
+            add(me_->lost, lost_);
         }
         const bool again = own_cursor() && ahead(delivered_until_, p) > 0;
-        if (again) me_->redelivered.store(me_->redelivered.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        if (again) add(me_->redelivered, 1);
         else delivered_until_ = p + n;
         hold(p, size_, ring_.lap_tag(p) | word_ready | (again ? word_attempt_one : 0), n);
         return Outcome::ok;
@@ -290,7 +288,7 @@ Outcome ConsumerCore::release_at_cursor(u64 position, u64 slots, u64 messages, u
         expected_ = ordinal_ + 1;
         move_cursor(position + slots);
         count(messages, bytes);
-        count_lost();
+        add(me_->lost, lost_);
     }
     return done();
 }
@@ -308,10 +306,6 @@ void ConsumerCore::move_cursor(u64 to) noexcept {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const u64 lowest = lowest_reader(ring_, [](u32, u64) { return true; });
     if (u64 f = from; lowest != no_position && ahead(lowest, f) > 0) free_position.compare_exchange_strong(f, lowest, std::memory_order_acq_rel);
-}
-
-void ConsumerCore::count_lost() noexcept {
-    if (lost_) me_->lost.store(me_->lost.load(std::memory_order_relaxed) + lost_, std::memory_order_relaxed);
 }
 
 }  // namespace shmq::detail

@@ -73,7 +73,7 @@ Outcome ProducerCore::take_overwriting(u64 n, Deadline deadline) noexcept {
 // The first place at or behind t where n slots are held by no other live producer, within a lap. Where that
 // is t itself, clear_until_ tells how far it goes on like that.
 u64 ProducerCore::clear_place(u64 t, u64 n) noexcept {
-    const u32 used = std::min(ring_.lines->events.entries_used.load(std::memory_order_acquire), ring_.participants);
+    const u32 used = ring_.entries_used();
     for (u64 place = t; place - t <= ring_.slots;) {
         u64 clear_until = place + ring_.slots;
         u32 i = 0;

@@ -4,10 +4,8 @@
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -18,12 +16,6 @@
 
 namespace shmq::detail {
 namespace {
-
-u64 now_ns() noexcept {
-    timespec t{};
-    clock_gettime(CLOCK_REALTIME, &t);
-    return static_cast<u64>(t.tv_sec) * 1'000'000'000 + static_cast<u64>(t.tv_nsec);
-}
 
 void raise_to(std::atomic<u32>& value, u32 least) noexcept {
     for (u32 now = value.load(std::memory_order_relaxed); now < least && !value.compare_exchange_weak(now, least, std::memory_order_acq_rel);) {}
@@ -133,7 +125,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
     entry.generation.fetch_add(1, std::memory_order_relaxed);
     entry.pid.store(static_cast<u32>(getpid()), std::memory_order_relaxed);
     entry.uid.store(geteuid(), std::memory_order_relaxed);
-    entry.attached_ns.store(now_ns(), std::memory_order_relaxed);
+    entry.attached_ns.store(wall_clock_ns(), std::memory_order_relaxed);
     entry.start_time.store(0, std::memory_order_relaxed);
     const auto note = [](std::atomic<u64>& then, const std::atomic<u64>& now) { then.store(now.load(std::memory_order_relaxed), std::memory_order_relaxed); };
     note(entry.pushed_before, entry.pushed), note(entry.popped_before, entry.popped);
@@ -171,7 +163,7 @@ Attachment::~Attachment() {
     entry.claim_position.store(no_position, std::memory_order_release);
     core().touch_last();
     keep_times(ring.lines->events, entry);
-    ring.lines->events.last_detach_ns.store(now_ns(), std::memory_order_relaxed);
+    ring.lines->events.last_detach_ns.store(wall_clock_ns(), std::memory_order_relaxed);
     ring.lines->events.last_detach_pid.store(static_cast<u64>(getpid()), std::memory_order_relaxed);
     if (leaves_badly_ && role_ != role_watcher) {
         auto& badly = role_ == role_producer ? ring.lines->events.producers_ended_badly : ring.lines->events.consumers_ended_badly;
@@ -236,8 +228,7 @@ Standing Attachment::inspect() noexcept {
 u64 Attachment::attached(Role role) noexcept {
     const Ring& ring = mapping_->ring();
     u64 count = 0;
-    const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
-    for (u32 i = 0; i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role && alive(i);
+    for (u32 i = 0, used = ring.entries_used(); i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role && alive(i);
     return count;
 }
 
@@ -247,9 +238,8 @@ u64 Attachment::producers_ever() const noexcept { return mapping_->ring().lines-
 // this sum's second part to its first.
 u64 Attachment::producers_ended_badly() noexcept {
     const Ring& ring = mapping_->ring();
-    const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
     u64 count = 0;
-    for (u32 i = 0; i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role_producer && !alive(i);
+    for (u32 i = 0, used = ring.entries_used(); i < used; ++i) count += ring.entries[i].role.load(std::memory_order_acquire) == role_producer && !alive(i);
     return count + ring.lines->events.producers_ended_badly.load(std::memory_order_acquire);
 }
 

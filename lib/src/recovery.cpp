@@ -13,8 +13,7 @@ struct Range {
 
 // Of [from, to): how far does nobody alive cover it? Returns `from` if `from` itself is covered.
 u64 unclaimed_until(const Ring& ring, Peers& peers, u32 me, Role role, u64 from, u64 to) noexcept {
-    const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
-    for (u32 i = 0; i < used && from < to; ++i) {
+    for (u32 i = 0, used = ring.entries_used(); i < used && from < to; ++i) {
         const Entry& entry = ring.entries[i];
         if (i == me || entry.role.load(std::memory_order_acquire) != role) continue;
         const u64 begin = entry.claim_position.load(std::memory_order_acquire);  // O4: pairs with P4

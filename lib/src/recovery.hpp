@@ -18,6 +18,9 @@
 
 namespace shmq::detail {
 
+// Enough tries for whatever others can do meanwhile; more means content that no operations lead to.
+inline constexpr int many_tries = 1 << 20;
+
 enum class Repair {
     nothing,  // there is nothing to repair
     done,     // something moved: look again

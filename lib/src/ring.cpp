@@ -26,16 +26,6 @@ const char* describe(Outcome outcome) noexcept {
 }
 
 namespace detail {
-namespace {
-
-u64 wall_clock_ns() noexcept {
-    return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
-}
-
-// Enough tries for whatever others can do meanwhile; more means content that no operations lead to.
-constexpr int many_tries = 1 << 20;
-
-}  // namespace
 
 Ring make_ring(const Geometry& geometry, std::byte* lines, std::byte* entries, std::byte* words, std::byte* times, std::byte* data) noexcept {
     Ring ring;
@@ -129,7 +119,7 @@ Outcome ProducerCore::look_for_room(u64 n, bool thorough) noexcept {
         if (ring_.lines->free_position.value.load(std::memory_order_acquire) != f) continue;
         u64 abandoned = 0;
         const Repair repair = repair_at_read_position(ring_, *peers_, entry_, abandoned);
-        if (abandoned) me_->abandoned.store(me_->abandoned.load(std::memory_order_relaxed) + abandoned, std::memory_order_relaxed);
+        add(me_->abandoned, abandoned);
         if (repair == Repair::corrupt) return Outcome::corrupt;
         if (repair == Repair::done) continue;
         return Outcome::full;
@@ -288,7 +278,7 @@ void ProducerCore::abandon(u64 position, std::size_t claimed) noexcept {
 void ProducerCore::drop_tail(u64 position, u64 used, u64 claimed) noexcept {
     for (u64 p = position + used; p < position + claimed; ++p)
         ring_.word(p).store(ring_.lap_tag(p) | word_abandoned, std::memory_order_release);
-    me_->abandoned.store(me_->abandoned.load(std::memory_order_relaxed) + claimed - used, std::memory_order_relaxed);
+    add(me_->abandoned, claimed - used);
 }
 
 Outcome ProducerCore::end() noexcept {
@@ -332,10 +322,21 @@ ConsumerCore::ConsumerCore(const Ring& ring, Peers& peers, u32 entry, Waiting wa
 
 // A look at the registers asks the kernel about live owners. One who polls in a loop would do nothing
 // else: where the last look found a live owner, the next is due a little later.
-bool ConsumerCore::due(u64 position) noexcept {
+bool ConsumerCore::due(u64 position) const noexcept {
     using namespace std::chrono_literals;
     if (position != searched_) return true;
     return Clock::now() - searched_at_ > 1ms;
+}
+
+void ConsumerCore::found_held(u64 position) noexcept { searched_ = position, searched_at_ = Clock::now(); }
+
+// Waits a moment at a position where the word `hole` was found: as a rule its producer is about to fill it.
+bool ConsumerCore::filled(u64 position, u64 hole, u32 pauses) const noexcept {
+    for (; ring_.word(position).load(std::memory_order_relaxed) == hole; --pauses) {
+        if (pauses == 0) return false;
+        pause_briefly();
+    }
+    return true;
 }
 
 // Takes over what a dead consumer held. The register first: if we die after the CAS, the next one sees
@@ -346,10 +347,7 @@ bool ConsumerCore::take_over() noexcept {
     if (!due(f)) return false;
     for (int tries = 0; tries < many_tries; ++tries) {
         switch (find_orphan(ring_, *peers_, entry_, orphan)) {
-            case Repair::held:
-                searched_ = f;
-                searched_at_ = Clock::now();
-                return false;
+            case Repair::held: found_held(f); return false;
             case Repair::nothing: advance_free(ring_); return false;
             case Repair::corrupt: alert_.fetch_or(alert_broken, std::memory_order_relaxed); return false;
             case Repair::done: break;
@@ -359,7 +357,7 @@ bool ConsumerCore::take_over() noexcept {
         const u64 taken = word_next_attempt(orphan.word);
         if (ring_.word(orphan.position).compare_exchange_strong(orphan.word, taken, std::memory_order_acq_rel, std::memory_order_relaxed)) {
             hold(orphan.position, orphan.size, taken, orphan.slots);
-            me_->redelivered.store(me_->redelivered.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+            add(me_->redelivered, 1);
             return true;
         }
         withdraw();
@@ -387,18 +385,15 @@ Outcome ConsumerCore::look_at_read_position() noexcept {
         }
         if (w == h) return Outcome::empty;
         if (ring_.age(word, h) < 0) {
-            // A hole: as a rule its producer is about to fill it.
-            for (u32 i = 0; i < 200 && ring_.word(h).load(std::memory_order_relaxed) == word; ++i) pause_briefly();
-            if (ring_.word(h).load(std::memory_order_relaxed) != word) continue;
+            if (filled(h, word, 200)) continue;
             if (!due(h)) return Outcome::empty;
         }
         u64 abandoned = 0;
         const Repair repair = repair_at_read_position(ring_, *peers_, entry_, abandoned);
-        if (abandoned) me_->abandoned.store(me_->abandoned.load(std::memory_order_relaxed) + abandoned, std::memory_order_relaxed);
+        add(me_->abandoned, abandoned);
         if (repair == Repair::corrupt) return Outcome::corrupt;
         if (repair == Repair::held) {
-            searched_ = h;
-            searched_at_ = Clock::now();
+            found_held(h);
             return Outcome::empty;
         }
     }
@@ -600,11 +595,7 @@ void ConsumerCore::release_in_batch(u64 position, u64 size, u64 slots) noexcept 
 }
 
 u64 ConsumerCore::time_at(u64 position) const noexcept {
-    if (!ring_.timestamps) return 0;
-    if (ring_.fixed) return ring_.overwrite ? copied_time_ : ring_.times[position & ring_.mask].load(std::memory_order_relaxed);
-    u64 time;
-    std::memcpy(&time, (copy_ ? copy_.get() : ring_.slot(position)) + message_header_bytes, sizeof time);
-    return time;
+    return copy_ ? copied_time_ : ring_.time_at(position);
 }
 
 // How long the message was in the ring. Of several released at once the oldest is noted.

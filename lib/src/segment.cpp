@@ -150,7 +150,7 @@ Fd make_unnamed(const Header& wanted, const Options& options, const std::string&
     header.creator_pid = static_cast<u32>(getpid());
     header.creator_uid = geteuid();
     header.creator_gid = getegid();
-    header.created_ns = static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+    header.created_ns = wall_clock_ns();
     header.checksum = checksum_of(header, options.record);
 
     // Only what is not zero has to be written: the header and the registers.

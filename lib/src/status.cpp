@@ -35,9 +35,7 @@ u64 oldest_time(const Ring& ring) noexcept {
             const u64 word = ring.word(p).load(std::memory_order_acquire), size = ring.length_at(p);
             const bool message = ring.age(word, p) == 0 && (word_state(word) == word_ready || word_state(word) == word_done) && ring.bounded(size);
             if (message && word_state(word) == word_ready) {
-                u64 time;
-                if (ring.fixed) time = ring.times[p & ring.mask].load(std::memory_order_relaxed);
-                else std::memcpy(&time, ring.slot(p) + message_header_bytes, sizeof time);
+                const u64 time = ring.time_at(p);
                 std::atomic_thread_fence(std::memory_order_acquire);
                 if (ring.oldest() <= p && end() - p <= ring.slots) return time;
                 break;
@@ -88,9 +86,8 @@ Status stat(std::string_view name) {
     later(lines.events.last_push_ns.load(), lines.events.last_push_pid.load(), s.last_push_ns, s.last_push_pid);
     later(lines.events.last_pop_ns.load(), lines.events.last_pop_pid.load(), s.last_pop_ns, s.last_pop_pid);
     later(lines.events.last_detach_ns.load(), lines.events.last_detach_pid.load(), s.last_detach_ns, s.last_detach_pid);
-    const u32 used = std::min(lines.events.entries_used.load(std::memory_order_acquire), ring.participants);
     u64 delayed_at = 0;
-    for (u32 i = 0; i < used; ++i) {
+    for (u32 i = 0, used = ring.entries_used(); i < used; ++i) {
         const Entry& entry = ring.entries[i];
         const auto of = [](const auto& field) { return field.load(std::memory_order_relaxed); };
         const u32 role = entry.role.load(std::memory_order_acquire);

@@ -14,11 +14,6 @@ using namespace detail;
 
 namespace {
 
-u64 now_ns() noexcept {
-    using namespace std::chrono;
-    return static_cast<u64>(duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count());
-}
-
 u64 attached_ever(const Ring& ring) noexcept {
     const Events& events = ring.lines->events;
     return events.producers_attached.load(std::memory_order_acquire) + events.consumers_attached.load(std::memory_order_acquire);
@@ -36,8 +31,7 @@ struct Use {
 Use use_of(const Ring& ring, const Header& header) noexcept {
     const Events& events = ring.lines->events;
     Use use{std::max(header.created_ns, events.last_detach_ns.load(std::memory_order_acquire))};
-    const u32 used = std::min(events.entries_used.load(std::memory_order_acquire), ring.participants);
-    for (u32 i = 0; i < used; ++i) {
+    for (u32 i = 0, used = ring.entries_used(); i < used; ++i) {
         const Entry& entry = ring.entries[i];
         use.last_ns = std::max({use.last_ns, entry.attached_ns.load(std::memory_order_relaxed), entry.active_ns.load(std::memory_order_relaxed)});
         use.end_unknown |= entry.role.load(std::memory_order_acquire) != role_none;
@@ -64,7 +58,7 @@ std::string for_people(u64 ns) {
 void judge(const Ring& ring, const Header& header, const SweepOptions& options, Swept& swept) {
     const auto say = [&](Fate fate, std::string why) { swept.fate = fate, swept.why = std::move(why); };
     const Use use = use_of(ring, header);
-    const u64 now = now_ns(), unused = use.end_unknown || now < use.last_ns ? 0 : now - use.last_ns;
+    const u64 now = wall_clock_ns(), unused = use.end_unknown || now < use.last_ns ? 0 : now - use.last_ns;
     swept.unused = std::chrono::nanoseconds(unused);
     if (ring.lines->events.state.load(std::memory_order_acquire) == state_removed) return say(Fate::removed, "was removed, but for its name");
     if (used_up(ring, header)) return say(Fate::removed, "ephemeral, and its last participant is gone");
@@ -77,7 +71,7 @@ void judge(const Ring& ring, const Header& header, const SweepOptions& options, 
 // makes the note void.
 void note_unused(const Ring& ring, u64 attached) noexcept {
     Events& events = ring.lines->events;
-    events.unused_since_ns.store(now_ns(), std::memory_order_relaxed);
+    events.unused_since_ns.store(wall_clock_ns(), std::memory_order_relaxed);
     events.unused_since_attached.store(attached, std::memory_order_release);
 }
 

@@ -62,11 +62,7 @@ bool Viewer::next(std::vector<std::byte>& message, Info& info) {
         if (!there) return false;
         const std::byte* const at = ring.slot(found.position);
         message.assign(at + ring.prefix, at + ring.prefix + found.size);
-        info = {found.position, 0, word_attempt(found.word) != 0};
-        if (ring.timestamps) {
-            if (ring.fixed) info.time_ns = ring.times[found.position & ring.mask].load(std::memory_order_relaxed);
-            else std::memcpy(&info.time_ns, at + message_header_bytes, sizeof info.time_ns);
-        }
+        info = {found.position, ring.time_at(found.position), word_attempt(found.word) != 0};
         s.require_whole();
         std::atomic_thread_fence(std::memory_order_acquire);
         p = found.position;

@@ -6,8 +6,6 @@
 // is told too. What nobody tells (a removal by rm, a waker that was killed) is found by the cap.
 #include <shmq/detail/ring.hpp>
 
-#include <algorithm>
-
 #include "cursor.hpp"
 #include "waiter.hpp"
 
@@ -30,8 +28,7 @@ bool any_message(const Ring& ring) noexcept {
 }
 
 bool any_alive(const Ring& ring, Peers& peers, Role role) noexcept {
-    const u32 used = std::min(ring.lines->events.entries_used.load(std::memory_order_acquire), ring.participants);
-    for (u32 i = 0; i < used; ++i)
+    for (u32 i = 0, used = ring.entries_used(); i < used; ++i)
         if (ring.entries[i].role.load(std::memory_order_acquire) == role && peers.alive(i)) return true;
     return false;
 }

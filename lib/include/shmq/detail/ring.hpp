@@ -92,6 +92,12 @@ struct [[nodiscard]] Copied {
 
 namespace detail {
 
+// Since 1970. Deadlines and waits go by Clock.
+inline u64 wall_clock_ns() noexcept {
+    using namespace std::chrono;
+    return static_cast<u64>(duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count());
+}
+
 // How this process stands to its ring. Asked on slow paths only.
 enum class Standing { attached, removed, corrupt, forked };
 
@@ -165,6 +171,14 @@ struct Ring {
         return *reinterpret_cast<const volatile u32*>(slot(position));
     }
     bool bounded(u64 length) const noexcept { return length <= max_message; }
+    // When the message there was pushed; 0: no timestamps.
+    u64 time_at(u64 position) const noexcept {
+        if (!timestamps) return 0;
+        if (fixed) return times[position & mask].load(std::memory_order_relaxed);
+        u64 time;
+        std::memcpy(&time, slot(position) + message_header_bytes, sizeof time);
+        return time;
+    }
 
     // Where the oldest message lies that somebody may still get.
     u64 oldest() const noexcept {
@@ -179,6 +193,11 @@ struct Ring {
         return static_cast<std::int64_t>(used) < 0 ? 0 : used < capacity ? used : capacity;
     }
     bool ended() const noexcept { return lines->write_position.value.load(std::memory_order_acquire) & end_bit; }
+    // Entries of the table that were ever taken. The rest need not be looked at.
+    u32 entries_used() const noexcept {
+        const u32 used = lines->events.entries_used.load(std::memory_order_acquire);
+        return used < participants ? used : participants;
+    }
 };
 
 struct Geometry {
@@ -215,6 +234,10 @@ protected:
     }
     void withdraw() noexcept { me_->claim_position.store(no_position, std::memory_order_release); }  // P4: pairs with O4
     u64 moved() const noexcept { return me_->pushed.load(std::memory_order_relaxed) + me_->popped.load(std::memory_order_relaxed); }
+    // One of our own counts, which nobody else changes.
+    static void add(std::atomic<u64>& count, u64 more) noexcept {
+        if (more) count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
     void touch() noexcept;  // this participant is at work now; on slow paths, the clock costs
     // Outcome of a standing other than attached.
     Outcome fallen() noexcept;
@@ -645,9 +668,10 @@ private:
     Outcome read_at_cursor(Deadline deadline) noexcept;
     Batch batch_at_cursor(std::size_t most, Deadline deadline) noexcept;
     void move_cursor(u64 to) noexcept;
-    void count_lost() noexcept;
     bool take_over() noexcept;
-    bool due(u64 position) noexcept;
+    bool filled(u64 position, u64 hole, u32 pauses) const noexcept;
+    bool due(u64 position) const noexcept;
+    void found_held(u64 position) noexcept;
 
     u64 position_ = 0, size_ = 0, word_ = 0, held_slots_ = 0;  // what is held
     u64 released_ = 0, released_bytes_ = 0;  // of a batch, one by one
@@ -661,8 +685,7 @@ private:
     const bool cursors_;                 // broadcast or overwrite; fast_ stays false
     std::unique_ptr<std::byte[]> copy_;  // overwrite: of the message held, header first
     u64 copied_time_ = 0;
-    u64 ordinal_ = 0, expected_ = 0;     // of the message held; of the one at next_,
-    bool expects_ = false;               //   once it is known
+    u64 ordinal_ = 0, expected_ = 0;     // of the message held; of the one at next_
     u64 lost_ = 0;                       // right before the message held
     u64 delivered_until_ = 0;            // own cursor: below it, for the second time
 };
