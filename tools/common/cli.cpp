@@ -40,25 +40,44 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return last.back();
 }
 
+char small(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+std::string small(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(), [](char c) { return small(c); });
+    return result;
+}
+
 // What somebody meant who wrote `text`; empty where nothing is near. More than two letters wrong, or half
-// of them, is another word.
+// of them, is another word; whether they are large or small matters least.
 std::string nearest(std::string_view text, const std::vector<std::string>& words) {
     std::string result;
     std::size_t best = 3;
     for (const std::string& word : words) {
-        const std::size_t wrong = distance(word, text);
+        const std::size_t wrong = std::min(distance(word, text), 1 + distance(small(word), small(text)));
         if (wrong < best && 2 * wrong < word.size()) best = wrong, result = word;
     }
     return result;
 }
 
-// Behind the message that there is no such ring.
+std::string did_you_mean(const std::string& meant) { return meant.empty() ? "" : " (did you mean " + meant + "?)"; }
+
+// Behind the message that there is no such ring, or that this is no name: the file of one will do as well.
 std::string ring_meant(std::string_view what) noexcept {
-    constexpr std::string_view unknown = ": no such ring";
-    if (!what.ends_with(unknown)) return {};
+    constexpr std::string_view unknown = ": no such ring", bad = "bad ring name '", file = "shmq.";
     try {
-        const std::string near = nearest(what.substr(0, what.size() - unknown.size()), shmq::list());
-        return near.empty() ? "" : " (did you mean " + near + "?)";
+        std::string_view name;
+        if (what.ends_with(unknown)) {
+            name = what.substr(0, what.size() - unknown.size());
+        } else if (what.starts_with(bad)) {
+            name = what.substr(bad.size(), what.find('\'', bad.size()) - bad.size());
+            name.remove_prefix(name.rfind('/') + 1);
+            if (!name.starts_with(file)) return {};
+        } else {
+            return {};
+        }
+        const std::vector<std::string> rings = shmq::list();
+        if (name.starts_with(file) && std::ranges::find(rings, name.substr(file.size())) != rings.end()) name.remove_prefix(file.size());
+        return did_you_mean(nearest(name, rings));
     } catch (const std::exception&) {
         return {};  // a directory that cannot be read offers nothing
     }
@@ -312,25 +331,37 @@ struct CommandLine::Parser : CLI::App {
         return result;
     }
 
+    // A long option that was meant by `name`, which has no dashes.
+    std::string long_option_near(std::string_view name) const {
+        std::vector<std::string> words;
+        for (const auto* option : get_options())
+            for (const std::string& word : option->get_lnames()) words.push_back(word);
+        const auto begins = std::ranges::find_if(words, [&](const std::string& word) { return word.starts_with(name); });
+        if (begins != words.end()) return *begins;
+        const std::string near = nearest(name, words);
+        if (!near.empty()) return near;
+        const auto ends = std::ranges::find_if(words, [&](const std::string& word) { return word.ends_with("-" + std::string(name)); });
+        return ends != words.end() ? *ends : "";
+    }
+
     [[noreturn]] void unknown(std::string_view argument) const {
-        const std::string name(argument.substr(0, argument.find('=')));
-        std::string meant;
-        if (name.starts_with("--") && name.size() > 3) {
-            std::vector<std::string> words;
-            for (const auto* option : get_options())
-                for (const std::string& word : option->get_lnames()) {
-                    if (meant.empty() && word.starts_with(name.substr(2))) meant = word;
-                    words.push_back(word);
-                }
-            if (meant.empty()) meant = nearest(name.substr(2), words);
+        std::string name(argument.substr(0, argument.find('='))), meant;
+        if (name.starts_with("--")) {
+            if (name.size() > 3) meant = long_option_near(name.substr(2));
+        } else {
+            // A long one with one dash, out of which the letters before this one were taken?
+            for (const std::string& whole : given)
+                if (whole.size() > 2 && whole.ends_with(name.substr(1)) && !whole.starts_with("--") && get_option_no_throw("-" + whole)) name = whole, meant = whole.substr(1);
+            const std::string other{'-', static_cast<char>(name[1] ^ 0x20)};
+            if (meant.empty() && name.size() == 2 && get_option_no_throw(other)) throw Failure(Exit::usage, "unknown option " + name + did_you_mean(other));
         }
-        throw Failure(Exit::usage, "unknown option " + name + (meant.empty() ? "" : " (did you mean --" + meant + "?)"));
+        throw Failure(Exit::usage, "unknown option " + name + did_you_mean(meant.empty() ? "" : "--" + meant));
     }
 
     // -count 3 is -c with the value "ount".
     std::string long_one_meant(const CLI::Option* option) const {
         for (const std::string& name : option->get_lnames())
-            if (std::ranges::find(given, "-" + name) != given.end()) return " (did you mean --" + name + "?)";
+            if (std::ranges::find(given, "-" + name) != given.end()) return did_you_mean("--" + name);
         return {};
     }
 
@@ -434,6 +465,9 @@ std::string ring_operand(const std::vector<std::string>& operands, std::string_v
 // ---- values -------------------------------------------------------------------------------------
 
 void refuse(std::string_view found, std::string_view expected) { throw Failure(Exit::usage, fmt::format("found '{}', expected {}", found, expected)); }
+void refuse(std::string_view found, std::string_view expected, const std::vector<std::string>& words) {
+    refuse(found, fmt::format("{} {}{}", expected, fmt::join(words, ", "), did_you_mean(nearest(found, words))));
+}
 
 namespace {
 

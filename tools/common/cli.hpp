@@ -108,6 +108,7 @@ std::string ring_operand(const std::vector<std::string>& operands, std::string_v
 // All refuse (64) what is empty, negative, too big, has a leading zero or anything behind it.
 
 [[noreturn]] void refuse(std::string_view found, std::string_view expected);
+[[noreturn]] void refuse(std::string_view found, std::string_view expected, const std::vector<std::string>& words);  // and which of them is near
 
 std::uint64_t parse_count(std::string_view text);                // 0, 1, 2, ...
 std::uint64_t parse_size(std::string_view text);                 // as coreutils: 64, 4K = 4KiB = 4096, 4KB = 4000, M, G, ...
@@ -121,10 +122,10 @@ struct Choice {
 };
 template <class Value, std::size_t count>
 Value choose(std::string_view text, const Choice<Value> (&choices)[count]) {
-    std::string names;
+    std::vector<std::string> names;
     for (const auto& choice : choices) {
         if (text == choice.name) return choice.value;
-        names += (names.empty() ? "" : ", ") + std::string(choice.name);
+        names.emplace_back(choice.name);
     }
-    refuse(text, "one of " + names);
+    refuse(text, "one of", names);
 }

@@ -176,9 +176,12 @@ constexpr Framing table[] = {
 }  // namespace
 
 const Framing& find_framing(std::string_view name) {
-    for (const Framing& row : table)
+    std::vector<std::string> names;
+    for (const Framing& row : table) {
         if (row.name == name) return row;
-    refuse(name, "one of " + framing_names());
+        names.emplace_back(row.name);
+    }
+    refuse(name, "one of", names);
 }
 
 std::string framing_names() {

@@ -64,9 +64,9 @@ Columns<Row> parse_columns(std::string_view text, const Column<Row> (&columns)[c
         std::ranges::transform(name, name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
         const auto* const column = std::ranges::find(columns, std::string_view(name), [](const Column<Row>& c) { return std::string_view(c.name); });
         if (column == std::end(columns)) {
-            std::string known;
-            for (const Column<Row>& c : columns) known += (known.empty() ? "" : ", ") + std::string(c.name);
-            refuse(name, "columns out of " + known);
+            std::vector<std::string> known;
+            for (const Column<Row>& c : columns) known.emplace_back(c.name);
+            refuse(name, "columns out of", known);
         }
         result.push_back(column);
         more = comma != std::string_view::npos;

@@ -231,8 +231,9 @@ private:
     }
 
     static std::string fit(std::string line, std::size_t width) {
-        if (line.size() > width) line.resize(width);
-        while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xc0) == 0x80) line.pop_back();  // half a character
+        if (line.size() <= width) return line;
+        while (width > 0 && (static_cast<unsigned char>(line[width]) & 0xc0) == 0x80) --width;  // no half of a character
+        line.resize(width);
         return line;
     }
 
