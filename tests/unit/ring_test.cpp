@@ -68,6 +68,22 @@ TEST_CASE("a message of no bytes is a message") {
     CHECK(batch.release() == Outcome::ok);
 }
 
+TEST_CASE("push({}) pushes an empty message, not none") {
+    NamedRing ring;
+    Producer out(ring.name);
+    Consumer in(ring.name);
+    REQUIRE(out.push({}) == Outcome::ok);
+    REQUIRE(out.push({}, no_wait) == Outcome::ok);
+    REQUIRE(out.push({std::byte{7}}) == Outcome::ok);
+    for (const std::size_t size : {0, 0, 1}) {
+        auto message = in.try_pop();
+        REQUIRE(message);
+        CHECK(message.bytes().size() == size);
+        REQUIRE(message.release() == Outcome::ok);
+    }
+    CHECK(in.try_pop().outcome() == Outcome::empty);
+}
+
 TEST_CASE("the longest message fills the ring, and one byte more is too long") {
     for (const bool timestamps : {false, true}) {
         PrivateRing r({.capacity = 6, .slot_size = 64, .timestamps = timestamps});

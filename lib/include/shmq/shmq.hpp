@@ -27,6 +27,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -268,6 +269,7 @@ public:
 
     // ok: the message is in the ring. Else nothing is: full, timed_out, ended, too_long, removed, ...
     Outcome push(Bytes message, Deadline deadline = forever) noexcept { return core().push(message, deadline); }
+    Outcome push(std::initializer_list<std::byte> message, Deadline deadline = forever) noexcept { return push(Bytes(message.begin(), message.size()), deadline); }  // {}: an empty one
     Outcome try_push(Bytes message) noexcept { return core().push(message, no_wait); }
     // In order, as many at once as there is room for, waiting for more room until the deadline. If it
     // ends early the first `count` messages are in the ring.
