@@ -520,6 +520,21 @@ SegmentFile create_segment(const std::string& checked, const Options& options, u
     throw Error(Errc::system, checked + ": other processes keep creating and removing it");
 }
 
+void remove_ring(std::string_view name, bool force) {
+    try {
+        remove_files(open_segments(name), force);
+    } catch (const Error& error) {
+        const bool unreadable = error.code() == Errc::not_a_ring || error.code() == Errc::other_version || error.code() == Errc::corrupt;
+        if (!force || !unreadable) throw;
+        for (const std::string& ring : rings_of(without_side(checked_name(name)))) {
+            const std::string path = path_of(ring);
+            struct stat there {};
+            if (lstat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) throw;
+            if (unlink(path.c_str()) != 0) throw_errno(errno == EACCES || errno == EPERM ? Errc::permission : Errc::system, path, errno);
+        }
+    }
+}
+
 // Both directions. Whoever makes the second one has made the ring: of several who try at once, one. What
 // somebody left who died after the first is completed.
 std::vector<SegmentFile> create_both(const std::string& checked, const Options& options, u64 compatible) {
@@ -527,7 +542,7 @@ std::vector<SegmentFile> create_both(const std::string& checked, const Options& 
     const auto there = [&](int side) { return is_there(sides[side]); };
     const bool replaces = options.if_exists == IfExists::replace || options.if_exists == IfExists::replace_force;
     const bool anew = replaces || (compatible & feature_kept && there(0) != there(1));
-    if (anew && (there(0) || there(1))) remove(checked, options.if_exists == IfExists::replace_force);
+    if (anew && (there(0) || there(1))) remove_ring(checked, options.if_exists == IfExists::replace_force);
     if (options.if_exists == IfExists::fail && there(0) && there(1)) throw Error(Errc::exists, checked + ": exists already");
     Options completing = options;
     if (options.if_exists == IfExists::fail || replaces) completing.if_exists = IfExists::keep;
@@ -560,21 +575,14 @@ std::vector<SegmentFile> create_segments(std::string_view name, const Options& o
 
 }  // namespace detail
 
-void create(std::string_view name, const Options& options) { create_segments(name, options, 0); }
+void create(std::string_view name, const Options& options) {
+    const ForkLock guard;
+    create_segments(name, options, 0);
+}
 
 void remove(std::string_view name, bool force) {
-    try {
-        remove_files(open_segments(name), force);
-    } catch (const Error& error) {
-        const bool unreadable = error.code() == Errc::not_a_ring || error.code() == Errc::other_version || error.code() == Errc::corrupt;
-        if (!force || !unreadable) throw;
-        for (const std::string& ring : rings_of(without_side(checked_name(name)))) {
-            const std::string path = path_of(ring);
-            struct stat there {};
-            if (lstat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) throw;
-            if (unlink(path.c_str()) != 0) throw_errno(errno == EACCES || errno == EPERM ? Errc::permission : Errc::system, path, errno);
-        }
-    }
+    const ForkLock guard;
+    remove_ring(name, force);
 }
 
 }  // namespace shmq

@@ -96,7 +96,8 @@ u64 page_of(int fd) noexcept;
 [[noreturn]] void throw_errno(Errc code, const std::string& what, int error);
 
 // Kernel locks on single bytes, owned by the open file description. False where somebody else holds one;
-// throws where the kernel cannot lock at all.
+// throws where the kernel cannot lock at all. REQUIRES, and so does whatever locks: a ForkLock, until the
+// descriptor is closed. A child's copy of it would keep the lock.
 bool try_lock(const SegmentFile& file, u64 byte, u64 count = 1);
 void unlock(int fd, u64 byte, u64 count = 1) noexcept;
 // Is any of these bytes locked for writing by another description? Reading locks do not count: a

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "sigbus.hpp"
 #include "support.hpp"
 
 using namespace test;
@@ -545,6 +546,26 @@ TEST_CASE("forks of other threads while attaching keep no lock alive") {
     stop = true;
     forks.join();
     CHECK(refused == 0);
+}
+
+TEST_CASE("removing and replacing take their locks only where no fork can copy them") {
+    for (const bool replace : {false, true}) {
+        CAPTURE(replace);
+        NamedRing ring({.slots = 8});
+        std::atomic<bool> done{false};
+        std::thread other;
+        {
+            const ForkLock guard;  // as fork() takes it
+            other = std::thread([&] {
+                if (replace) create(ring.name, {.slots = 8, .if_exists = IfExists::replace});
+                else shmq::remove(ring.name);
+                done = true;
+            });
+            usleep(100'000);
+            CHECK(!done);
+        }
+        other.join();
+    }
 }
 
 // ---- descriptors --------------------------------------------------------------------------------
