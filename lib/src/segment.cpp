@@ -218,7 +218,7 @@ void Fd::reset() noexcept {
 }
 
 void require_both_directions(const SegmentFile& file) {
-    if (is_side(file.name) && !(is_there(file.name) && is_there(other_side(file.name))))
+    if (is_side(file.ring) && !is_there(other_side(file.ring)))
         throw Error(Errc::no_such_ring, file.name + ": only one direction of this duplex ring is there (shmq-create -D " + std::string(without_side(file.name)) + " completes it)");
 }
 

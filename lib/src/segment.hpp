@@ -123,7 +123,11 @@ bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(
 // The same for all that a ring consists of, or for none: the later ones under the locks of those before.
 bool remove_files(std::span<const SegmentFile> files, bool forced, const std::function<bool(std::span<const Ring* const>)>& wanted = {});
 
-// Whole messages that are committed and not yet consumed, between two positions.
-u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept;
+struct Found {
+    u64 position, word, size, end;
+};
+// The first whole message from p on and before `to` that is committed and not yet consumed: steps over
+// holes and over what is done. None where the two are further apart than the ring is long.
+bool find_message(const Ring& ring, u64 p, u64 to, Found& found) noexcept;
 
 }  // namespace shmq::detail

@@ -43,8 +43,9 @@ Consumer::Consumer(std::string_view name, const AttachOptions& options)
 Watcher::Watcher(std::string_view name, const AttachOptions& options)
     : Handle(detail::AttachmentPtr(new detail::Attachment(name, detail::role_watcher, options))) {}
 
-Endpoint::Endpoint(std::string_view name, Side side, const AttachOptions& options)
-    : out_(detail::checked_bare_name(name) + (side == Side::a ? "/a" : "/b"), options), in_(detail::checked_bare_name(name) + (side == Side::a ? "/a" : "/b"), options) {}
+static std::string side_of(std::string_view name, Side side) { return detail::checked_bare_name(name) + (side == Side::a ? "/a" : "/b"); }
+
+Endpoint::Endpoint(std::string_view name, Side side, const AttachOptions& options) : out_(side_of(name, side), options), in_(side_of(name, side), options) {}
 
 bool holds(const Status& status, Condition condition) noexcept {
     switch (condition) {

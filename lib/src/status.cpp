@@ -3,7 +3,6 @@
 #include <shmq/shmq.hpp>
 
 #include <algorithm>
-#include <cstring>
 
 #include "names.hpp"
 #include "segment.hpp"
@@ -12,35 +11,37 @@ namespace shmq {
 
 namespace detail {
 
-u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept {
-    if (to - from > ring.slots) return 0;
-    u64 count = 0;
-    for (u64 p = from; p < to;) {
+bool find_message(const Ring& ring, u64 p, u64 to, Found& found) noexcept {
+    while (p < to && to - p <= ring.slots) {
         const u64 word = ring.word(p).load(std::memory_order_acquire);
         const u64 size = ring.length_at(p);
         const bool message = ring.age(word, p) == 0 && (word_state(word) == word_ready || word_state(word) == word_done) && ring.bounded(size);
-        count += message && word_state(word) == word_ready;
-        p += message && !ring.fixed ? ring.slots_for(size) : 1;
+        const u64 end = p + (message && !ring.fixed ? ring.slots_for(size) : 1);
+        if (message && word_state(word) == word_ready) {
+            found = {p, word, size, end};
+            return true;
+        }
+        p = end;
     }
-    return count;
+    return false;
 }
 
 namespace {
+
+u64 count_messages(const Ring& ring, u64 from, u64 to) noexcept {
+    u64 count = 0;
+    for (Found found{}; find_message(ring, from, to, found); from = found.end) ++count;
+    return count;
+}
 
 // When the oldest message was pushed. Believed only if it was still there after the look.
 u64 oldest_time(const Ring& ring) noexcept {
     for (int tries = 0; ring.timestamps && tries < 100; ++tries) {
         const auto end = [&] { return ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit; };
-        for (u64 p = ring.oldest(), to = end(); p < to && to - p <= ring.slots;) {
-            const u64 word = ring.word(p).load(std::memory_order_acquire), size = ring.length_at(p);
-            const bool message = ring.age(word, p) == 0 && (word_state(word) == word_ready || word_state(word) == word_done) && ring.bounded(size);
-            if (message && word_state(word) == word_ready) {
-                const u64 time = ring.time_at(p);
-                std::atomic_thread_fence(std::memory_order_acquire);
-                if (ring.oldest() <= p && end() - p <= ring.slots) return time;
-                break;
-            }
-            p += message && !ring.fixed ? ring.slots_for(size) : 1;
+        if (Found found{}; find_message(ring, ring.oldest(), end(), found)) {
+            const u64 time = ring.time_at(found.position);
+            std::atomic_thread_fence(std::memory_order_acquire);
+            if (ring.oldest() <= found.position && end() - found.position <= ring.slots) return time;
         }
         if (ring.pending() == 0) break;
     }

@@ -1,5 +1,6 @@
-// Removing what nobody uses any more: stale rings, ephemeral ones, and those made for a scope. A ring is judged twice: by a look that disturbs nobody, and again
-// under the locks that keep everybody from attaching, just before its name is taken away.
+// Removing what nobody uses any more: stale rings, ephemeral ones, and those made for a scope. A ring is
+// judged twice: by a look that disturbs nobody, and again under the locks that keep everybody from
+// attaching, just before its name is taken away.
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,7 +47,8 @@ Use use_of(const Ring& ring, const Header& header) noexcept {
 bool holds_messages(const Ring& ring) noexcept {
     const u64 from = ring.oldest();
     const u64 to = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
-    return to - from > ring.slots || count_messages(ring, from, to) > 0;  // what cannot be counted may hold some
+    Found found{};
+    return to - from > ring.slots || find_message(ring, from, to, found);  // what cannot be walked may hold some
 }
 
 std::string for_people(u64 ns) {
@@ -54,9 +56,13 @@ std::string for_people(u64 ns) {
     return seconds < 10 ? std::to_string(ms) + " ms" : std::to_string(seconds) + " s";
 }
 
-// What is to become of a ring that nobody is attached to.
-void judge(const Ring& ring, const Header& header, const SweepOptions& options, Swept& swept) {
-    const auto say = [&](Fate fate, std::string why) { swept.fate = fate, swept.why = std::move(why); };
+// What is to become of a ring that nobody is attached to. True: it stays, since somebody was killed there
+// and nobody has noted when that was seen.
+bool judge(const Ring& ring, const Header& header, const SweepOptions& options, Swept& swept) {
+    const auto say = [&](Fate fate, std::string why) {
+        swept.fate = fate, swept.why = std::move(why);
+        return false;
+    };
     const Use use = use_of(ring, header);
     const u64 now = wall_clock_ns(), unused = use.end_unknown || now < use.last_ns ? 0 : now - use.last_ns;
     swept.unused = std::chrono::nanoseconds(unused);
@@ -65,6 +71,7 @@ void judge(const Ring& ring, const Header& header, const SweepOptions& options, 
     if (!options.with_messages && holds_messages(ring)) return say(Fate::holds_messages, "holds messages");
     if (swept.unused >= options.idle) return say(Fate::removed, "unused for " + for_people(unused));
     say(Fate::used_lately, use.end_unknown ? "its last user was killed, and no sweep saw it unused before" : "unused for " + for_people(unused) + " only");
+    return use.end_unknown;
 }
 
 // The count is stored last, and is that of before anybody was seen to be dead: one who attached since
@@ -89,8 +96,7 @@ Look look_at(const std::string& name, const SweepOptions& options, Swept& swept)
         swept.fate = Fate::in_use, swept.why = "in use";
         return look;
     }
-    judge(mapping.ring(), file.header, options, swept);
-    look.unnoted = swept.fate == Fate::used_lately && use_of(mapping.ring(), file.header).end_unknown;
+    look.unnoted = judge(mapping.ring(), file.header, options, swept);
     if (mapping.patched()) throw Error(Errc::corrupt, name + ": corrupt ring: truncated while it was looked at");
     return look;
 }
@@ -137,19 +143,19 @@ namespace detail {
 // A duplex ring has been used when one of its directions has, and is held when one of them is.
 bool abandoned(const SegmentFile& file, const Ring& ring) noexcept {
     if (!(file.header.compatible & feature_ephemeral) || held(file.fd.get())) return false;
-    if (used_up(ring, file.header) && !is_side(file.ring)) return true;
+    const bool used = used_up(ring, file.header);
+    if (!is_side(file.ring)) return used;
     try {
-        if (!is_side(file.ring) || !is_there(other_side(file.ring))) return used_up(ring, file.header);
+        if (!is_there(other_side(file.ring))) return used;
         const SegmentFile other = open_segment(other_side(file.ring), Access::look);
         const Mapping mapping(other, Access::look);
-        return !held(other.fd.get()) && (used_up(ring, file.header) || used_up(mapping.ring(), other.header));
+        return !held(other.fd.get()) && (used || used_up(mapping.ring(), other.header));
     } catch (const std::exception&) {
         return false;  // no proof
     }
 }
 
 bool remove_abandoned(const SegmentFile& file) {
-    if (!is_side(file.ring)) return remove_file(file, false, [&](const Ring& ring) { return used_up(ring, file.header); });
     const std::vector<SegmentFile> files = open_segments(file.ring);
     if (std::ranges::none_of(files, [&](const SegmentFile& each) { return id_of(each.stat) == id_of(file.stat); })) return false;
     return remove_files(files, false, [&](std::span<const Ring* const> rings) {

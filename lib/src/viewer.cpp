@@ -26,24 +26,7 @@ struct Viewer::State {
         if (alert.load(std::memory_order_relaxed)) throw Error(Errc::corrupt, file.name + ": the ring was truncated");
     }
 
-    struct Found {
-        u64 position, word, size;
-    };
-    // The next committed message at or after p; steps over holes, and over what is done.
-    bool find(u64 p, Found& found) const noexcept {
-        for (u64 to = end(); p < to && to - p <= ring().slots;) {
-            const u64 word = ring().word(p).load(std::memory_order_acquire);
-            const u64 size = ring().length_at(p);
-            const bool message = ring().age(word, p) == 0 && ring().bounded(size) && (word_state(word) == word_ready || word_state(word) == word_done);
-            if (message && word_state(word) == word_ready) {
-                found = {p, word, size};
-                return true;
-            }
-            p += message && !ring().fixed ? ring().slots_for(size) : 1;
-        }
-        return false;
-    }
-    u64 after(const Found& found) const noexcept { return found.position + (ring().fixed ? 1 : ring().slots_for(found.size)); }
+    bool find(u64 p, Found& found) const noexcept { return find_message(ring(), p, end(), found); }
 };
 
 Viewer::Viewer(std::string_view name) : state_(std::make_unique<State>(name)) { rewind(); }
@@ -54,7 +37,7 @@ Viewer::~Viewer() = default;
 bool Viewer::next(std::vector<std::byte>& message, Info& info) {
     State& s = *state_;
     const Ring& ring = s.ring();
-    State::Found found{};
+    Found found{};
     for (u64 p = s.next;;) {
         p = std::max(p, s.oldest());
         const bool there = s.find(p, found);
@@ -69,7 +52,7 @@ bool Viewer::next(std::vector<std::byte>& message, Info& info) {
         if (s.oldest() <= p && (ring.word(p).load(std::memory_order_relaxed) & word_lap_mask) == ring.lap_tag(p)) break;
         ++p;  // it was consumed and its room is being used again
     }
-    s.next = s.after(found);
+    s.next = found.end;
     return true;
 }
 
@@ -77,9 +60,9 @@ void Viewer::rewind() { state_->next = state_->oldest(); }
 
 void Viewer::to_newest() {
     State& s = *state_;
-    State::Found found{};
+    Found found{};
     u64 p = s.oldest(), newest = p;
-    while (s.find(p, found)) newest = found.position, p = s.after(found);
+    while (s.find(p, found)) newest = found.position, p = found.end;
     s.next = newest;
 }
 

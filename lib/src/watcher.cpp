@@ -12,7 +12,8 @@
 namespace shmq::detail {
 namespace {
 
-// Is there a committed message that is not consumed? One that a consumer holds is.
+// Is there a committed message that is not consumed? One that a consumer holds is. Not find_message(): where
+// a forged length makes the ring corrupt, whoever waits for a message is to go and find that out.
 bool any_message(const Ring& ring) noexcept {
     const u64 to = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
     const u64 from = ring.oldest();
