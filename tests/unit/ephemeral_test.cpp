@@ -19,15 +19,6 @@ bool there(const std::string& name) { return std::filesystem::exists(path_of(nam
 Errc refusal(const std::string& name) { return error_of([&] { Producer out(name); }).value_or(static_cast<Errc>(-1)); }
 
 template <class Side>
-Child holder(const std::string& name) {
-    return Child([name](const Child::Line& line) {
-        Side mine(name);
-        line.say('r');
-        line.hear();
-        return 0;
-    });
-}
-template <class Side>
 void come_and_die(const std::string& name) {
     Child child = holder<Side>(name);
     REQUIRE(child.hear() == 'r');

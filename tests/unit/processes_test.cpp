@@ -19,17 +19,6 @@ u32 number_of(Bytes bytes) {
     return whole(bytes, author, number) ? number : ~0u;
 }
 
-// A child that holds a handle and does nothing until it is told to go.
-template <class HandleType>
-Child holder(const std::string& name) {
-    return Child([name](const Child::Line& line) {
-        HandleType handle(name);
-        line.say('r');
-        line.hear();
-        return 0;
-    });
-}
-
 }  // namespace
 
 TEST_CASE("between processes, under every policy, everything arrives once, whole, in each producer's order") {

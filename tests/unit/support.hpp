@@ -264,6 +264,17 @@ private:
     bool ended_ = false;
 };
 
+// A child that holds a handle and does nothing until it is told to go.
+template <class HandleType>
+Child holder(const std::string& name) {
+    return Child([name](const Child::Line& line) {
+        HandleType handle(name);
+        line.say('r');
+        line.hear();
+        return 0;
+    });
+}
+
 template <class Call>
 std::optional<Errc> error_of(Call call) {
     try {

@@ -37,16 +37,6 @@ SweepOptions forced(SweepOptions options) {
     return options;
 }
 
-template <class Side>
-Child holder(const std::string& name) {
-    return Child([name](const Child::Line& line) {
-        Side mine(name);
-        line.say('r');
-        line.hear();
-        return 0;
-    });
-}
-
 template <class Change>
 void change(const std::string& name, Change change) {
     const SegmentFile file = open_segment(name, Access::attach);
