@@ -112,28 +112,19 @@ Found look(const Config& config, bool again = false) {
     return found;
 }
 
-std::vector<Member> all_members(const std::vector<RingRow>& rings) {
-    std::vector<Member> members;
-    for (const RingRow& ring : rings) {
-        std::vector<Member> some = members_of(ring);
-        std::ranges::move(some, std::back_inserter(members));
-    }
-    return members;
-}
-
 Json as_json(const std::vector<RingRow>& rings, const Config& config) {
     Json document{{"format", 1}};
     Json& list = document[config.participants ? "participants" : "rings"] = Json::array();
     if (config.participants) {
-        for (const Member& member : all_members(rings)) list.push_back(config.chosen ? member_as_json(member, config.member_columns) : member_as_json(member));
+        for (const Member& member : members_of(rings)) list.push_back(config.chosen ? as_object(member, config.member_columns) : member_as_json(member));
     } else {
-        for (const RingRow& ring : rings) list.push_back(config.chosen ? ring_as_json(ring, config.ring_columns) : ring_as_json(ring));
+        for (const RingRow& ring : rings) list.push_back(config.chosen ? as_object(ring, config.ring_columns) : ring_as_json(ring));
     }
     return document;
 }
 
 std::string as_text(const std::vector<RingRow>& rings, const Config& config) {
-    return config.participants ? as_table(all_members(rings), config.member_columns, config.style) : as_table(rings, config.ring_columns, config.style);
+    return config.participants ? as_table(members_of(rings), config.member_columns, config.style) : as_table(rings, config.ring_columns, config.style);
 }
 
 std::string text_of(const Json& document, int indent = 2) { return document.dump(indent, ' ', false, Json::error_handler_t::replace) + '\n'; }

@@ -9,8 +9,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "stat/rings.hpp"
-
 namespace {
 
 std::string contents_of(const std::string& path) {
@@ -98,25 +96,21 @@ constexpr std::size_t default_columns = 10;
 
 }  // namespace
 
-std::vector<Member> members_of(const shmq::Status& ring) {
+std::vector<Member> members_of(const std::vector<RingRow>& rings) {
     std::vector<Member> members;
-    struct stat file {};
-    const bool there = stat(ring.path.c_str(), &file) == 0;
-    for (const shmq::Participant& participant : ring.participants) {
-        Member& member = members.emplace_back(Member{participant, ring.name, {}, 0});
-        if (member.alive && there) look_up(member, ring, file.st_ino);
+    for (const RingRow& ring : rings) {
+        struct stat file {};
+        const bool there = stat(ring.path.c_str(), &file) == 0;
+        for (const shmq::Participant& participant : ring.participants) {
+            Member& member = members.emplace_back(Member{participant, ring.name, {}, 0});
+            if (member.alive && there) look_up(member, ring, file.st_ino);
+        }
     }
     return members;
 }
 
 MemberColumns default_member_columns() { return first_of(columns, default_columns); }
 MemberColumns parse_member_columns(std::string_view text) { return parse_columns(text, columns, default_columns); }
-
-Json member_as_json(const Member& m, const MemberColumns& chosen) {
-    Json object;
-    for (const auto* column : chosen) object[column->key] = column->value(m);
-    return object;
-}
 
 Json member_as_json(const Member& m) {
     Json object;

@@ -1,7 +1,7 @@
 // -P: who is attached to the rings, and what /proc knows about them.
 #pragma once
 
-#include "stat/table.hpp"
+#include "stat/rings.hpp"
 
 struct Member : shmq::Participant {
     std::string ring;
@@ -10,8 +10,7 @@ struct Member : shmq::Participant {
 };
 using MemberColumns = Columns<Member>;
 
-std::vector<Member> members_of(const shmq::Status& ring);
+std::vector<Member> members_of(const std::vector<RingRow>& rings);
 MemberColumns default_member_columns();
 MemberColumns parse_member_columns(std::string_view text);
-Json member_as_json(const Member& member);
-Json member_as_json(const Member& member, const MemberColumns& columns);
+Json member_as_json(const Member& member);  // all there is

@@ -90,12 +90,6 @@ RingColumns default_ring_columns(bool rates) {
 }
 RingColumns parse_ring_columns(std::string_view text) { return parse_columns(text, columns, default_columns); }
 
-Json ring_as_json(const Status& s, const RingColumns& chosen) {
-    Json ring;
-    for (const auto* column : chosen) ring[column->key] = column->value(s);
-    return ring;
-}
-
 Json ring_as_json(const Status& s) {
     Json ring;
     for (const auto& column : columns)

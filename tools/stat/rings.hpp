@@ -16,8 +16,7 @@ using RingColumns = Columns<RingRow>;
 
 RingColumns default_ring_columns(bool rates = false);
 RingColumns parse_ring_columns(std::string_view text);
-Json ring_as_json(const RingRow& ring);                              // all there is
-Json ring_as_json(const RingRow& ring, const RingColumns& columns);  // these alone
+Json ring_as_json(const RingRow& ring);  // all there is
 
 std::string user_name(uid_t uid);  // an id without a name is shown as the number
 std::string group_name(gid_t gid);

@@ -76,6 +76,13 @@ Columns<Row> parse_columns(std::string_view text, const Column<Row> (&columns)[c
 }
 
 template <class Row>
+Json as_object(const Row& row, const Columns<Row>& columns) {
+    Json object;
+    for (const auto* column : columns) object[column->key] = column->value(row);
+    return object;
+}
+
+template <class Row>
 std::string as_table(const std::vector<Row>& rows, const Columns<Row>& columns, const Style& style) {
     std::vector<std::vector<std::string>> text;
     std::vector<bool> right;

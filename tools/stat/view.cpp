@@ -119,10 +119,7 @@ private:
 
     void take_sample() {
         rings_ = view_.sample();
-        members_.clear();
-        if (view_.participants)
-            for (const RingRow& ring : rings_)
-                for (Member& member : members_of(ring)) members_.push_back(std::move(member));
+        members_ = view_.participants ? members_of(rings_) : std::vector<Member>();
     }
 
     // True: something has happened that shows. False: the time has come.
