@@ -126,8 +126,9 @@ Exit guarded(int argc, char** argv, Exit (*run)(int, char**)) {
     } catch (const shmq::Error& error) {
         const std::string_view what = error.what();
         constexpr std::string_view unknown = ": no such ring";
-        if (!what.ends_with(unknown) || !ring_meant(what).empty()) return complain(error);
-        complain(fmt::format("{} (create it with shmq-create {})", what, what.substr(0, what.size() - unknown.size())));
+        if (!what.ends_with(unknown)) return complain(error);
+        const std::string meant = ring_meant(what);
+        complain(meant.empty() ? fmt::format("{} (create it with shmq-create {})", what, what.substr(0, what.size() - unknown.size())) : error.what() + meant);
         return Exit::no_ring;
     } catch (const std::exception& error) {
         return complain(error);
