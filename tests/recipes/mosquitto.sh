@@ -1,5 +1,6 @@
 # Ring to MQTT topic and back, as shmq(7) has it, with a broker that goes away and comes back.
 NEEDED='mosquitto mosquitto_pub mosquitto_sub'
+. "$(dirname "$0")/outage.sh" || exit 1
 . "$(dirname "$0")/../cli/lib.sh" || exit 1
 
 port=$((20000 + $$ % 20000))
@@ -11,18 +12,18 @@ persistence true
 persistence_location $work/store/
 user root
 END
-start_broker() {
+start_server() {
     mosquitto -c broker.conf >>broker.log 2>&1 &
     broker=$!
     comes_true 'the broker answers' mosquitto_pub -p "$port" -t hello -m x
 }
-stop_broker() {
+stop_server() {
     kill "$broker"
     wait "$broker"
 }
 
 works 'a ring to the topic and one from it' shmq-create out in
-start_broker
+start_server
 mosquitto_sub -p "$port" -q 1 -c -i to-ring -t jobs | shmq-push in &
 comes_true 'somebody listens' grep -q 'to-ring' broker.log
 works 'messages' sh -c 'seq 20 | shmq-push out'
@@ -30,15 +31,6 @@ works 'go to the broker' shmq-pop -a --each "mosquitto_pub -p $port -q 1 -t jobs
 comes_true 'and arrive in the other ring' sh -c '[ "$(shmq-stat -r --noheadings -o MSGS in)" = 20 ]'
 gives 'whole and in order' "$(seq 20)" shmq-pop -a in
 
-stop_broker
-works 'messages while the broker is away' sh -c 'seq 21 40 | shmq-push -e out'
-ends 1 'cannot be delivered' shmq-pop -q --each "mosquitto_pub -p $port -q 1 -t jobs -s" out
-gives 'and wait in the ring' 20 shmq-stat -r --noheadings -o MSGS out
-sh -c "until shmq-pop -q --each 'mosquitto_pub -p $port -q 1 -t jobs -s' out 2>/dev/null; do sleep 0.2; done" &
-forwarder=$!
-start_broker
-wait $forwarder
-same 'until it is back, and the loop ends with the stream' 0 $?
-gives 'nothing is left' 0 shmq-stat -r --noheadings -o MSGS out
+outage "mosquitto_pub -p $port -q 1 -t jobs -s"
 comes_true 'all of them arrive' sh -c '[ "$(shmq-pop -p in | sort -n | uniq | wc -l)" = 20 ]'
 same 'those that were sent' "$(seq 21 40)" "$(shmq-pop -a in | uniq)"

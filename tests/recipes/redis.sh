@@ -1,5 +1,6 @@
 # Ring to Redis list and back, as shmq(7) has it, with a server that goes away and comes back.
 NEEDED='redis-server redis-cli'
+. "$(dirname "$0")/outage.sh" || exit 1
 . "$(dirname "$0")/../cli/lib.sh" || exit 1
 
 port=$((40000 + $$ % 20000))
@@ -27,16 +28,7 @@ gives 'which has them' 20 $cli LLEN jobs
 while [ "$($cli LLEN jobs)" != 0 ]; do move_back; done
 gives 'and come back whole and in order' "$(seq 20)" shmq-pop -a in
 
-stop_server
-works 'messages while the server is away' sh -c 'seq 21 40 | shmq-push -e out'
-ends 1 'cannot be delivered' shmq-pop -q --each "$cli -x RPUSH jobs >/dev/null 2>&1" out
-gives 'and wait in the ring' 20 shmq-stat -r --noheadings -o MSGS out
-sh -c "until shmq-pop -q --each '$cli -x RPUSH jobs >/dev/null 2>&1' out 2>/dev/null; do sleep 0.2; done" &
-forwarder=$!
-start_server
-wait $forwarder
-same 'until it is back, and the loop ends with the stream' 0 $?
-gives 'nothing is left' 0 shmq-stat -r --noheadings -o MSGS out
+outage "$cli -x RPUSH jobs >/dev/null 2>&1"
 works 'one is moved aside by somebody who is killed then' $cli LMOVE jobs busy LEFT RIGHT
 while [ "$($cli LLEN jobs)$($cli LLEN busy)" != 00 ]; do move_back; done
 same 'all of them arrive' "$(seq 21 40)" "$(shmq-pop -a in | sort -n | uniq)"

@@ -476,6 +476,18 @@ TEST_CASE("looking sees the latest value of an overwrite ring, and never half of
 
 #endif
 
+// How many messages of the two authors, up to the end of the stream, were torn or not as `expected` has it.
+template <class Expected>
+u32 read_to_the_end(ConsumerCore& consumer, Expected expected) {
+    for (u32 bad = 0;;) {
+        Message message = consumer.pop(patience());
+        if (!message) return bad + (message.outcome() != Outcome::ended);
+        u32 author = 0, number = 0;
+        bad += !whole(message.bytes(), author, number) || author > 1 || !expected(author, number);
+        message.release();
+    }
+}
+
 TEST_CASE("threads: every consumer of a broadcast ring gets everything, in each producer's order") {
     for (const bool one_producer : {true, false}) {
         const u32 producers = one_producer ? 1 : 2, consumers = 3;
@@ -488,16 +500,7 @@ TEST_CASE("threads: every consumer of a broadcast ring gets everything, in each 
         for (u32 i = 0; i < consumers; ++i)
             threads.emplace_back([&, i] {
                 u32 next[2] = {0, 0};
-                for (;;) {
-                    Message message = readers[i]->pop(patience());
-                    if (!message) {
-                        bad += message.outcome() != Outcome::ended;
-                        break;
-                    }
-                    u32 author = 0, number = 0;
-                    bad += !whole(message.bytes(), author, number) || author > 1 || number != next[author & 1]++;
-                    message.release();
-                }
+                bad += read_to_the_end(*readers[i], [&](u32 author, u32 number) { return number == next[author]++; });
                 complete += next[0] == many_messages && (one_producer || next[1] == many_messages);
             });
         std::vector<std::thread> writers;
@@ -530,18 +533,7 @@ TEST_CASE("threads: an overwrite ring delivers whole messages in order, and lose
             for (u32 i = 0; i < consumers; ++i)
                 threads.emplace_back([&, i] {
                     long last[2] = {-1, -1};
-                    for (;;) {
-                        Message message = readers[i]->pop(patience());
-                        if (!message) {
-                            bad += message.outcome() != Outcome::ended;
-                            break;
-                        }
-                        u32 author = 0, number = 0;
-                        bad += !whole(message.bytes(), author, number) || author > 1 || static_cast<long>(number) <= last[author & 1];
-                        last[author & 1] = number;
-                        ++delivered;
-                        message.release();
-                    }
+                    bad += read_to_the_end(*readers[i], [&](u32 author, u32 number) { return ++delivered, std::exchange(last[author], number) < static_cast<long>(number); });
                     if (broadcast) bad += last[0] != many_messages - 1 && last[1] != many_messages - 1;  // the newest is there
                 });
             for (u32 i = 0; i < producers; ++i)
