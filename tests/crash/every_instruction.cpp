@@ -284,6 +284,21 @@ struct World {
         while (consumer().pending())
             if (!take_some() && now() - begin > hang) fail("STUCK: %llu slots pending and nothing to pop", static_cast<unsigned long long>(consumer().pending()));
     }
+    // Two laps of what is usual, and then the ring is filled.
+    template <class Read>
+    void go_round(Read read) {
+        for (u64 i = 0; i < (kind.fixed ? 2 * capacity : 2 * 64 / 2); ++i) {
+            must_push(1 + i % 3);
+            if (i % 3 == 2) read();
+        }
+        read();
+        if (!kind.fixed) {  // all of it as one message
+            must_push(capacity);
+            read();
+        }
+        for (u64 i = 0; i < capacity; ++i)
+            if (const Outcome outcome = push(1); outcome != Outcome::ok) fail("CAPACITY: full after %llu slots of %llu", static_cast<unsigned long long>(i), static_cast<unsigned long long>(capacity));
+    }
     void reopen() {
         auto options = kind.options();
         options.if_exists = shmq::IfExists::reopen;
@@ -362,17 +377,7 @@ struct World {
         }
         catch_up();
         note(longest_stall, stalled_in, now() - since, label);
-        for (u64 i = 0; i < (kind.fixed ? 2 * capacity : 2 * 64 / 2); ++i) {
-            must_push(1 + i % 3);
-            if (i % 3 == 2) catch_up();
-        }
-        catch_up();
-        if (!kind.fixed) {  // all of it as one message
-            must_push(capacity);
-            catch_up();
-        }
-        for (u64 i = 0; i < capacity; ++i)
-            if ((outcome = push(1)) != Outcome::ok) fail("CAPACITY: full after %llu slots of %llu", static_cast<unsigned long long>(i), static_cast<unsigned long long>(capacity));
+        go_round([&] { catch_up(); });
         if (kind.overwrites()) {
             newest_is_readable();
             if (kind.broadcasts() && messages_seen() != capacity) fail("CAPACITY: %llu of %llu messages are kept", static_cast<unsigned long long>(messages_seen()), static_cast<unsigned long long>(capacity));
@@ -484,18 +489,7 @@ struct World {
         if (outcome != Outcome::ok) must_push(1);
         drain_sleeper();
         drain();
-        // Two laps of what is usual.
-        for (u64 i = 0; i < (kind.fixed ? 2 * capacity : 2 * 64 / 2); ++i) {
-            must_push(1 + i % 3);
-            if (i % 3 == 2) drain();
-        }
-        drain();
-        if (!kind.fixed) {  // all of it as one message
-            must_push(capacity);
-            drain();
-        }
-        for (u64 i = 0; i < capacity; ++i)
-            if ((outcome = push(1)) != Outcome::ok) fail("CAPACITY: full after %llu slots of %llu", static_cast<unsigned long long>(i), static_cast<unsigned long long>(capacity));
+        go_round([&] { drain(); });
         if ((outcome = push(1)) != Outcome::full) fail("CAPACITY: push into a full ring: %s", describe(outcome));
         const u64 seen = messages_seen();
         if (seen != capacity) fail("a viewer sees %llu of %llu messages", static_cast<unsigned long long>(seen), static_cast<unsigned long long>(capacity));
