@@ -44,7 +44,7 @@ check 'when its reader goes it ends' bash -c 'set -o pipefail; shmq-stat -J -i 1
 
 # ---- the view -----------------------------------------------------------------------------------
 # In a terminal of its own. A shell stays behind it, so that what is left of the screen can be seen.
-tm() { tmux -S "$work/tmux" -f /dev/null "$@"; }
+tm() { tmux -u -S "$work/tmux" -f /dev/null "$@"; }
 screen() { tm capture-pane -p -t view; }
 shows() { screen | grep -qE -- "$1"; }
 hides() { ! screen | grep -qE -- "$1"; }
@@ -125,6 +125,14 @@ comes_true '-c ends it' shows '^counted 0'
 type_line 'clear; TERM=dumb shmq-stat -i 10ms -c 2; echo "dumb $?"'
 comes_true 'a terminal that can do nothing gets lines' shows '^dumb 0'
 check 'which stay' shows '^NAME +STATE'
-type_line 'exit'
 kill $popper
 finished 143 'the pop ends' $popper
+cp "$SHMQ_BIN/shmq-pop" "$work/café"
+"$work/café" -c 9 b >/dev/null & popper=$!
+type_line 'clear; shmq-stat -P -i 50ms -o PID,COMMAND'
+comes_true 'a letter of two bytes at the end of a line stays whole' shows "^> $popper +café$"
+keys q
+comes_true 'the view ends' hides '^q quit'
+type_line 'exit'
+kill $popper
+finished 143 'this pop ends too' $popper
