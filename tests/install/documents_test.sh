@@ -12,26 +12,38 @@ compile_c() {  # SOURCE PROGRAM
 }
 
 # ---- examples: whole programs, each in a block of its own ----------------------------------------
-# README.md: ```cpp ... ```. libshmq.3: .Bd -literal ... .Ed with an #include in it, of shmq.h where it is C.
+# README.md: ```cpp ... ```, ```c ... ```. libshmq.3: .Bd -literal ... .Ed with an #include in it, of shmq.h where it is C.
 awk -v to="$work/readme" '/^```cpp$/ { ++n; on = 1; next } /^```$/ { on = 0 } on { print > (to n ".cpp") }' "$SHMQ_SOURCE/README.md"
+awk -v to="$work/readme" '/^```c$/ { ++n; on = 1; next } /^```$/ { on = 0 } on { print > (to n ".c") }' "$SHMQ_SOURCE/README.md"
 awk -v to="$work/manual" '
     /^\.Ed$/ { if (text ~ /#include/) { ++n; gsub(/\\en/, "\\n", text); printf "%s", text > (to n (text ~ /shmq\.h>/ ? ".c" : ".cpp")) } on = 0; text = "" }
     on { text = text $0 "\n" }
     /^\.Bd -literal/ { on = 1 }' "$SHMQ_SOURCE/man/libshmq.3"
 check 'README.md has an example' [ -e "$work/readme1.cpp" ]
+check 'and one in C' [ -e "$work/readme1.c" ]
 check 'libshmq(3) has three' [ -e "$work/manual3.cpp" ]
 check 'and one in C' [ -e "$work/manual4.c" ]
 for program in "$work"/*.cpp; do
     check "${program##*/} compiles" compile "$program" -o "${program%.cpp}" "$SHMQ_LIBRARY"
-    check "${program##*/} works" "${program%.cpp}" >"${program%.cpp}.out"
+    check "${program##*/} works" "${program%.cpp}" >"$program.out"
 done
 for program in "$work"/*.c; do
-    check "${program##*/} compiles" compile_c "$program" "${program%.c}"
-    check "${program##*/} works" "${program%.c}" >"${program%.c}.out"
+    check "${program##*/} compiles" compile_c "$program" "$program.run"
+    check "${program##*/} works" "$program.run" >"$program.out"
 done
-same 'that in C prints the same as the first' "$(cat "$work/manual1.out")" "$(cat "$work/manual4.out")"
-same 'the first example of libshmq(3) prints what it pushed' "$(printf 'one\ntwo\nthree')" "$(cat "$work/manual1.out")"
+same 'the example of README.md prints what it pushed' "$(seq 3)" "$(cat "$work/readme1.cpp.out")"
+same 'that in C too' "$(printf 'alpha\nbeta')" "$(cat "$work/readme1.c.out")"
+same 'that in C prints the same as the first' "$(cat "$work/manual1.cpp.out")" "$(cat "$work/manual4.c.out")"
+same 'the first example of libshmq(3) prints what it pushed' "$(printf 'one\ntwo\nthree')" "$(cat "$work/manual1.cpp.out")"
 same 'the examples leave nothing behind' '' "$(ls "$SHMQ_DIR")"
+
+# ---- figures of the models ----------------------------------------------------------------------
+models() { "$SHMQ_SOURCE/tests/model/run" -l | grep -cE "$1"; }
+for what in "$(models '^(ring|wake|broadcast|overwrite)[|]') configurations" "$(models '^mutants[|]') mutants" "$(models '^long[|]') larger ones"; do
+    check "README.md has $what" grep -qE "^\| .ctest -R model. .*\b$what" "$SHMQ_SOURCE/README.md"
+done
+same 'what each gave is in tests/model/README.md' "$("$SHMQ_SOURCE/tests/model/run" -l | cut -d'|' -f2 | sort)" \
+    "$(sed -nE '/^## Configurations/,$ s/^\| ([a-z0-9-]+) \| .* \| [0-9,]+ \| .*/\1/p' "$SHMQ_SOURCE/tests/model/README.md" | sort)"
 
 # ---- shmq(5) ------------------------------------------------------------------------------------
 {
