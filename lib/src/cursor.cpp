@@ -16,7 +16,7 @@
 // who look from outside.
 //
 // Overwrite. A message is copied and believed if write_position is then not yet a whole ring beyond it
-// (O7: pairs with P7 in overwrite.cpp). free_position passing the cursor means that messages went unseen.
+// (P7, O7). free_position passing the cursor means that messages went unseen.
 // How many is the difference of two ordinals: that of the next message found and that expected. (Fixed rings
 // have no headers; there every position counts.) From where it was put down, a cursor walks up to a READY
 // word: only the first slot of a message gets one, so it cannot be misled by the middle of a run.
@@ -50,7 +50,7 @@ u64 lowest_reader(const Ring& ring, Counts counts) noexcept {
     for (u32 i = 0, used = ring.entries_used(); i < used; ++i) {
         const Entry& entry = ring.entries[i];
         if (entry.role.load(std::memory_order_acquire) != role_consumer) continue;
-        const u64 position = entry.reading_position.load(std::memory_order_acquire);  // O2: pairs with P2
+        const u64 position = entry.reading_position.load(order::O2);
         if (position < lowest && counts(i, position)) lowest = position;
     }
     return lowest;
@@ -66,7 +66,7 @@ u64 released_by_all(const Ring& ring, Peers& peers, u64 needed) noexcept {
     const u64 w = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
     if (const u64 found = lowest(); found != no_position && found > f && free_position.compare_exchange_strong(f, std::min(found, w), std::memory_order_acq_rel))
         f = std::min(found, w);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // P8: pairs with O8, in join()
+    std::atomic_thread_fence(order::P8);
     return std::min(f, lowest());  // f as it was before the barrier: one who joins after our look is not below it
 }
 
@@ -90,7 +90,7 @@ void ConsumerCore::join(From from) noexcept {
     next_ = lines.free_position.value.load(std::memory_order_acquire);
     for (;;) {
         me_->reading_position.store(next_, std::memory_order_release);
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // O8: pairs with P8, in released_by_all()
+        std::atomic_thread_fence(order::O8);
         const u64 f = lines.free_position.value.load(std::memory_order_acquire);
         if (ahead(f, next_) <= 0) break;
         next_ = f;
@@ -131,7 +131,7 @@ ConsumerCore::Find ConsumerCore::find(u64& p, bool& jumped) const noexcept {
             const u64 f = ring_.lines->free_position.value.load(std::memory_order_acquire);
             if (ahead(f, p) > 0) p = f, jumped = true;
         }
-        const u64 word = ring_.word(p).load(std::memory_order_acquire);  // O1: pairs with P1
+        const u64 word = ring_.word(p).load(order::O1);
         const u64 w = ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
         const auto left = ahead(w, p);
         if (left == 0) return Find::end;
@@ -158,7 +158,7 @@ bool ConsumerCore::copy_out(u64 p) noexcept {
         copy_unsure(copy_.get(), ring_.slot(p), ring_.prefix + size);
         if (ring_.fixed) copied_time_ = ring_.time_at(p);
     }
-    std::atomic_thread_fence(std::memory_order_acquire);  // O7: pairs with P7
+    std::atomic_thread_fence(order::O7);
     const u64 w = ring_.lines->write_position.value.load(std::memory_order_relaxed) & ~end_bit;
     if (ahead(w, p) > static_cast<std::int64_t>(ring_.slots) || !bounded) return false;
     size_ = size;
@@ -266,7 +266,7 @@ Batch ConsumerCore::batch_at_cursor(std::size_t most, Deadline deadline) noexcep
     std::size_t count = 1;
     if (!ring_.overwrite) {
         const u64 most_slots = std::max<u64>(1, ring_.capacity / 4);
-        for (; count < most && ring_.ready(ring_.word(end).load(std::memory_order_acquire), end); ++count) {  // O1: pairs with P1
+        for (; count < most && ring_.ready(ring_.word(end).load(order::O1), end); ++count) {
             const u64 size = ring_.length_at(end);
             if (!ring_.bounded(size)) break;
             const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
@@ -299,7 +299,7 @@ void ConsumerCore::move_cursor(u64 to) noexcept {
         for (auto& line = ring_.lines->read_position; !move_pair(line, load_pair(line), {to, expected_});) {}
         return;
     }
-    me_->reading_position.store(to, std::memory_order_release);  // COMMIT. P2: pairs with O2
+    me_->reading_position.store(to, order::P2);  // COMMIT
     auto& free_position = ring_.lines->free_position.value;
     if (ring_.overwrite || free_position.load(std::memory_order_relaxed) != from) return;
     // We were the slowest, alone or with others who do the same now: one of us sees all the new positions.

@@ -61,9 +61,8 @@ Outcome ProducerCore::take_overwriting(u64 n, Deadline deadline) noexcept {
             }
         }
         announce(at.position, n);
-        if (!move_pair(line, at, {at.position + n, at.ordinal + 1})) continue;  // P3: pairs with O3
-        // P7: pairs with O7 in cursor.cpp: whoever reads a byte of what is written now sees the moved position.
-        std::atomic_thread_fence(std::memory_order_release);
+        if (!move_pair(line, at, {at.position + n, at.ordinal + 1})) continue;  // P3
+        std::atomic_thread_fence(order::P7);  // whoever reads a byte of what is written now sees the moved position
         position_ = at.position, ordinal_ = at.ordinal;
         retire_to_ = at.position + n > ring_.capacity ? at.position + n - ring_.capacity : 0;
         return Outcome::ok;
@@ -80,7 +79,7 @@ u64 ProducerCore::clear_place(u64 t, u64 n) noexcept {
         for (; i < used; ++i) {
             const Entry& entry = ring_.entries[i];
             if (i == entry_ || entry.role.load(std::memory_order_acquire) != role_producer) continue;
-            const u64 begin = entry.claim_position.load(std::memory_order_acquire);  // O4: pairs with P4
+            const u64 begin = entry.claim_position.load(order::O4);
             if (begin >= t) continue;  // of this lap, or none
             const u64 slots = std::min(entry.claim_slots.load(std::memory_order_acquire), ring_.slots);
             // Where its place comes round next.

@@ -16,7 +16,7 @@ u64 unclaimed_until(const Ring& ring, Peers& peers, u32 me, Role role, u64 from,
     for (u32 i = 0, used = ring.entries_used(); i < used && from < to; ++i) {
         const Entry& entry = ring.entries[i];
         if (i == me || entry.role.load(std::memory_order_acquire) != role) continue;
-        const u64 begin = entry.claim_position.load(std::memory_order_acquire);  // O4: pairs with P4
+        const u64 begin = entry.claim_position.load(order::O4);
         if (begin == no_position || begin >= to) continue;
         // Bounded by the ring, so that a forged length cannot wrap round.
         const u64 end = begin + std::min(entry.claim_slots.load(std::memory_order_acquire), ring.slots);
@@ -33,8 +33,8 @@ bool claimed_by_living(const Ring& ring, Peers& peers, u32 me, u64 from, u64 to)
 Repair repair_hole(const Ring& ring, Peers& peers, u32 me, u64 position, u64& abandoned) noexcept {
     std::array<u64, 512> words;
     words[0] = ring.word(position).load(std::memory_order_acquire);  // first the word,
-    // then the position (O3: pairs with P3), then, in unclaimed_until, the registers.
-    const u64 w = ring.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
+    // then the position, then, in unclaimed_until, the registers.
+    const u64 w = ring.lines->write_position.value.load(order::O3) & ~end_bit;
     if (ring.age(words[0], position) >= 0 || w <= position || w - position > ring.slots) return Repair::done;  // it moved
     const u64 end = std::min(w, position + words.size());
     u64 stretch = position + 1;
@@ -43,7 +43,6 @@ Repair repair_hole(const Ring& ring, Peers& peers, u32 me, u64 position, u64& ab
         if (ring.age(words[stretch - position], stretch) >= 0) break;
     }
     // The words above were read after w; what they are about was taken before, since they lie below w.
-    std::atomic_thread_fence(std::memory_order_acquire);
     const u64 until = unclaimed_until(ring, peers, me, role_producer, position, stretch);
     if (until == position) return Repair::held;
     for (u64 p = position; p < until; ++p) {
@@ -82,8 +81,8 @@ Repair find_orphan(const Ring& ring, Peers& peers, u32 me, Orphan& orphan) noexc
     orphan = {};
     auto& free_position = ring.lines->free_position.value;
     const u64 f = free_position.load(std::memory_order_acquire);
-    // O5: pairs with P5: whoever took something below h announced it before h moved.
-    const u64 h = ring.lines->read_position.value.load(std::memory_order_acquire);
+    // Whoever took something below h announced it before h moved.
+    const u64 h = ring.lines->read_position.value.load(order::O5);
     if (static_cast<std::int64_t>(h - f) <= 0) return Repair::nothing;
     if (h - f > ring.slots) return free_position.load(std::memory_order_acquire) == f ? Repair::corrupt : Repair::done;
     bool held = false;
@@ -132,8 +131,8 @@ void advance_free(const Ring& ring) noexcept {
         } else if (word_state(word) != word_abandoned) {
             return;
         }
-        // P2: pairs with O2. Fails where the header just read was no longer this message's.
-        if (free_position.compare_exchange_strong(f, f + n, std::memory_order_acq_rel, std::memory_order_acquire)) f += n;
+        // Fails where the header just read was no longer this message's.
+        if (free_position.compare_exchange_strong(f, f + n, order::P2_cas, std::memory_order_acquire)) f += n;
     }
 }
 

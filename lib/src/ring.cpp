@@ -103,7 +103,7 @@ Outcome ProducerCore::look_for_room(u64 n, bool thorough) noexcept {
         const u64 t = ring_.lines->write_position.value.load(std::memory_order_acquire);
         if (t & end_bit) return Outcome::ended;
         const u64 f = ring_.broadcast ? released_by_all(ring_, *peers_, t + n > ring_.capacity ? t + n - ring_.capacity : 0)
-                                      : ring_.lines->free_position.value.load(std::memory_order_acquire);  // O2: pairs with P2
+                                      : ring_.lines->free_position.value.load(order::O2);
         if (static_cast<std::int64_t>(t - f) < 0) continue;  // t is stale: others pushed and consumed past it
         if (t - f > ring_.capacity) {
             if (ring_.broadcast) return Outcome::full;  // somebody is joining at a place that is gone, and will notice
@@ -141,7 +141,7 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
             withdraw();
         }
     };
-    const auto seen_free = [&]() noexcept { return ring_.lines->free_position.value.load(std::memory_order_acquire); };  // O2: pairs with P2
+    const auto seen_free = [&]() noexcept { return ring_.lines->free_position.value.load(order::O2); };
     const auto poll = [&]() noexcept {
         const u64 t = ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed);
         return static_cast<std::int64_t>(t + n - seen_free() - ring_.capacity) <= 0;
@@ -180,10 +180,10 @@ void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
     }
     me_->pushed.store(messages_ += messages.size(), std::memory_order_relaxed);
     if (!ring.fixed) me_->pushed_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
-    // COMMIT, each in its turn: a kill in the middle leaves a prefix. P1: pairs with O1.
+    // COMMIT, each in its turn: a kill in the middle leaves a prefix.
     p = position_;
     for (const Bytes message : messages) {
-        ring.word(p).store(ring.lap_tag(p) | word_ready, std::memory_order_release);
+        ring.word(p).store(ring.lap_tag(p) | word_ready, order::P1);
         p += ring.fixed ? 1 : ring.slots_for(message.size());
     }
 }
@@ -252,7 +252,7 @@ Outcome ProducerCore::commit_batch(u64 begin, u64 used_end, u64 claimed_end, u64
     if (!ring_.fixed) me_->pushed_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
     for (u64 p = begin; p < used_end;) {
         const u64 n = ring_.fixed ? 1 : ring_.slots_for(std::min(ring_.length_at(p), ring_.max_message));
-        ring_.word(p).store(ring_.lap_tag(p) | word_ready, std::memory_order_release);  // P1: pairs with O1
+        ring_.word(p).store(ring_.lap_tag(p) | word_ready, order::P1);
         p += n;
     }
     withdraw();
@@ -370,7 +370,7 @@ Outcome ConsumerCore::look_at_read_position() noexcept {
     for (int tries = 0; tries < many_tries; ++tries) {
         const u64 h = ring_.lines->read_position.value.load(std::memory_order_acquire);
         next_ = h;
-        u64 word = ring_.word(h).load(std::memory_order_acquire);  // O1: pairs with P1
+        u64 word = ring_.word(h).load(order::O1);
         const u64 w = ring_.lines->write_position.value.load(std::memory_order_acquire) & ~end_bit;
         if (ring_.ready(word, h)) {
             const u64 size = ring_.length_at(h);
@@ -485,7 +485,7 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
         u64 p = h, bytes = 0;
         std::size_t count = 0;
         for (; count < most; ++count) {
-            if (!ring.ready(ring.word(p).load(std::memory_order_acquire), p)) break;  // O1: pairs with P1
+            if (!ring.ready(ring.word(p).load(order::O1), p)) break;
             const u64 size = ring.length_at(p);
             if (!ring.bounded(size)) break;
             const u64 n = ring.fixed ? 1 : ring.slots_for(size);
@@ -497,10 +497,10 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
         if (count == 0) break;
         announce(h, p - h);
         if (ring_.one_consumer) {
-            ring_.lines->read_position.value.store(p, std::memory_order_release);  // P5: pairs with O5
+            ring_.lines->read_position.value.store(p, order::P5);
             next_ = p;
-        } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, p, std::memory_order_acq_rel, std::memory_order_relaxed)) {
-            continue;  // P5 as well
+        } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, p, order::P5_cas, std::memory_order_relaxed)) {
+            continue;
         }
         hold(h, 0, 0, p - h);
         return Batch(this, h, p - h, count, bytes, 0);
@@ -525,7 +525,7 @@ Copied ConsumerCore::pop(std::span<std::byte> buffer, Deadline deadline) noexcep
 void ConsumerCore::commit_out_of_order(u64 position) noexcept {
     auto& word = ring_.word(position);
     const u64 ready = word.load(std::memory_order_relaxed);
-    word.store((ready & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2: pairs with O2
+    word.store((ready & ~word_state_mask) | word_done, order::P2);  // COMMIT
     withdraw();
     advance_free(ring_);
 }
@@ -538,8 +538,8 @@ Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t message
     }
     auto& free_position = ring_.lines->free_position.value;
     // Where some were released singly, others may move free_position meanwhile: only words will do.
-    if (!released_ && free_position.load(std::memory_order_acquire) == position) {
-        free_position.store(position + slots, std::memory_order_release);  // COMMIT of all. P2: pairs with O2
+    if (!released_ && free_position.load(order::O2) == position) {
+        free_position.store(position + slots, order::P2);  // COMMIT of all
         withdraw();
         if (finished(position + slots)) advance_free(ring_);
     } else {
@@ -547,7 +547,7 @@ Outcome ConsumerCore::release_batch(u64 position, u64 slots, std::size_t message
             const u64 size = ring_.length_at(p);
             if (!ring_.bounded(size)) break;  // forged since it was claimed
             auto& word = ring_.word(p);
-            word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
+            word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, order::P2);  // COMMIT
             p += ring_.fixed ? 1 : ring_.slots_for(size);
         }
         withdraw();
@@ -589,7 +589,7 @@ void ConsumerCore::release_in_batch(u64 position, u64 size, u64 slots) noexcept 
     }
     if (ring_.timestamps) note_delay(position);
     auto& word = ring_.word(position);
-    word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, std::memory_order_release);  // COMMIT. P2
+    word.store((word.load(std::memory_order_relaxed) & ~word_state_mask) | word_done, order::P2);  // COMMIT
     ++released_, released_bytes_ += size;
     count(1, size);
 }

@@ -53,7 +53,7 @@ void wake_all(WaitWord& word) noexcept {
 bool wake_after_commit(WaitWord& word, bool fence) noexcept {
     u32 value = word.value.load(std::memory_order_relaxed);
     if (fence || value & wait_attention) {
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // P6: instead of the sleeper's membarrier
+        std::atomic_thread_fence(order::P6);  // instead of the sleeper's membarrier
         value = word.value.load(std::memory_order_relaxed);
     }
     if (value & (wait_sleeping | wait_watching)) wake_one(word);
@@ -81,7 +81,7 @@ u32 Waiter::prepare(WaitWord& word) const noexcept {
     const u32 value = word.value.fetch_or(flag, std::memory_order_seq_cst) | flag;
     // O6: pairs with P6, the look at the flag after every commit.
     if (core_.alert_.load(std::memory_order_relaxed) & alert_fence || syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0)
-        std::atomic_thread_fence(std::memory_order_seq_cst);
+        std::atomic_thread_fence(order::O6);
     return value;
 }
 

@@ -20,16 +20,7 @@
 // Broadcast rings have a reading position for each consumer and overwrite rings never wait: cursor.cpp
 // tells how, and why that is right. Producers claim and commit there as everywhere.
 //
-// Memory orders, in pairs (the label at the store names its partner and the other way round):
-//
-//   P1/O1  word READY (release)        / a reader's load of the word (acquire): payload before word
-//   P2/O2  free_position, DONE         / a producer's or walker's load: reading before overwriting
-//   P3/O3  write_position (after the register) / a repairer's load: it sees the register of whoever moved it
-//   P4/O4  register withdrawn (after the commit) / a repairer's load: not covered means committed
-//   P5/O5  read_position (after the register)  / a walker's load: as P3
-//   P6/O6  sleeping flag, barrier, look again  / commit, look at the flag (waiter.cpp)
-//   P7/O7  overwrite: write_position, fence, then the bytes / a copying reader: the bytes, fence, write_position
-//   P8/O8  broadcast: free_position, barrier, the readers' positions / a joiner's position, barrier, free_position
+// Memory orders come in named pairs: orders.hpp.
 #pragma once
 
 #include <chrono>
@@ -39,6 +30,7 @@
 #include <utility>
 
 #include <shmq/detail/layout.hpp>
+#include <shmq/detail/orders.hpp>
 
 namespace shmq {
 
@@ -232,7 +224,7 @@ protected:
         if (slots != announced_slots_) me_->claim_slots.store(announced_slots_ = slots, std::memory_order_relaxed);
         me_->claim_position.store(position, std::memory_order_release);
     }
-    void withdraw() noexcept { me_->claim_position.store(no_position, std::memory_order_release); }  // P4: pairs with O4
+    void withdraw() noexcept { me_->claim_position.store(no_position, order::P4); }
     u64 moved() const noexcept { return me_->pushed.load(std::memory_order_relaxed) + me_->popped.load(std::memory_order_relaxed); }
     // One of our own counts, which nobody else changes.
     static void add(std::atomic<u64>& count, u64 more) noexcept {
@@ -482,7 +474,7 @@ private:
             const u64 t = next_;
             if (t + n > limit_) [[unlikely]] return false;
             announce(t, n);
-            ring_.lines->write_position.value.store(t + n, std::memory_order_release);  // P3: pairs with O3
+            ring_.lines->write_position.value.store(t + n, order::P3);
             position_ = t;
             next_ = t + n;
             return true;
@@ -491,8 +483,7 @@ private:
         for (u64 t = write_position.load(std::memory_order_relaxed);;) {
             if (t + n > limit_) [[unlikely]] return false;
             announce(t, n);
-            // P3: pairs with O3 in recovery.cpp: whoever sees the moved position sees the register.
-            if (write_position.compare_exchange_weak(t, t + n, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+            if (write_position.compare_exchange_weak(t, t + n, order::P3_cas, std::memory_order_relaxed)) {
                 position_ = t;
                 return true;
             }
@@ -524,12 +515,12 @@ private:
     void stamp(u64 position, std::byte* at) noexcept;  // the time, the ordinal: what not every ring has
 
     Outcome publish(u64 position) noexcept {
-        ring_.word(position).store(ring_.lap_tag(position) | word_ready, std::memory_order_release);  // COMMIT. P1: pairs with O1
+        ring_.word(position).store(ring_.lap_tag(position) | word_ready, order::P1);  // COMMIT
         withdraw();
         return wake();
     }
     Outcome wake() noexcept {
-        // P6: pairs with O6 in waiter.cpp. Without a fence: the sleeper's membarrier pays for it.
+        // P6 without a fence: the sleeper's membarrier (O6) pays for it.
         if (ring_.lines->data_wait.value.load(std::memory_order_relaxed) | alert_.load(std::memory_order_relaxed)) [[unlikely]]
             return wake_slowly();
         return Outcome::ok;
@@ -594,10 +585,10 @@ private:
             const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
             announce(h, n);
             if (ring_.one_consumer) {
-                ring_.lines->read_position.value.store(h + n, std::memory_order_release);  // P5: pairs with O5
+                ring_.lines->read_position.value.store(h + n, order::P5);
                 next_ = h + n;
-            } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, h + n, std::memory_order_acq_rel, std::memory_order_relaxed)) {
-                continue;  // P5 as well
+            } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, h + n, order::P5_cas, std::memory_order_relaxed)) {
+                continue;
             }
             // What was never claimed is at its first attempt.
             hold(h, size, ring_.lap_tag(h) | word_ready, n);
@@ -610,7 +601,7 @@ private:
     bool look_ahead(u64 h) noexcept {
         u64 p = h;
         for (u32 i = 0; i < burst; ++i) {
-            if (!ring_.ready(ring_.word(p).load(std::memory_order_acquire), p)) break;  // O1: pairs with P1
+            if (!ring_.ready(ring_.word(p).load(order::O1), p)) break;
             const u64 size = ring_.length_at(p);
             if (!ring_.bounded(size)) [[unlikely]] break;
             p += ring_.fixed ? 1 : ring_.slots_for(size);
@@ -630,8 +621,8 @@ private:
     void commit(u64 position, u64 slots) noexcept {
         auto& free_position = ring_.lines->free_position.value;
         // Acquire: what others released before goes on being released by our store.
-        if (free_position.load(std::memory_order_acquire) == position) [[likely]] {
-            free_position.store(position + slots, std::memory_order_release);  // COMMIT. P2: pairs with O2
+        if (free_position.load(order::O2) == position) [[likely]] {
+            free_position.store(position + slots, order::P2);  // COMMIT
             withdraw();
             if (!ring_.one_consumer && finished(position + slots)) [[unlikely]] advance_free(ring_);
         } else {
