@@ -65,7 +65,10 @@ public:
                 return outcome;
             }
             const u32 value = prepare(at);
-            if (const Outcome outcome = look(false); outcome != pending_) return outcome;
+            if (const Outcome outcome = look(false); outcome != pending_) {
+                woken_ = woken;  // before we set the flag again, more may have come than what we found
+                return outcome;
+            }
             if (&word() != &at) continue;  // what is waited for has changed
             woken = sleep(at, value);
             if (const Outcome outcome = look(!woken); outcome != pending_) {

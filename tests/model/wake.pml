@@ -139,13 +139,16 @@ wait: skip;
   :: skip
   fi;
 #endif
+#ifdef MUT_FORGET_WAKE                          /* as it was built first */
   woken=0;
+#endif
   STEP(value=count; seen=watch; flag=1);        /* prepare(): the flag, then (O6) the barrier */
 #ifndef MUT_NO_RECHECK
   STEP(if :: taken<messages -> taken++; got=1 :: else fi);
-  if :: got -> goto claimed :: else fi;
+  if :: got -> goto claimed :: else fi;         /* what came while the flag was down came for others, too */
   if :: ended && taken==messages -> goto left :: else fi;
 #endif
+  woken=0;
   /* futex: sleeps only if the word is still {value, 1}; sleep() tells whether it was woken */
   if
   :: d_step{ (count==value && flag && watch==seen) -> asleep[me]=1; sleeping++ };
