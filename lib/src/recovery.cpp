@@ -89,7 +89,7 @@ Repair find_orphan(const Ring& ring, Peers& peers, u32 me, Orphan& orphan) noexc
     for (u64 p = f; p < h;) {
         const u64 word = ring.word(p).load(std::memory_order_acquire);
         const u64 size = ring.length_at(p);
-        std::atomic_thread_fence(std::memory_order_acquire);
+        std::atomic_thread_fence(order::O9);
         // The header is still this message's as long as nothing at or behind it was freed; else what was
         // read may be payload, and would lead into the middle of another run.
         if (static_cast<std::int64_t>(free_position.load(std::memory_order_acquire) - p) > 0) return Repair::done;

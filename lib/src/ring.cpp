@@ -111,6 +111,7 @@ Outcome ProducerCore::look_for_room(u64 n, bool thorough) noexcept {
         }
         if (ring_.one_producer) next_ = t;
         if (t + n - f <= ring_.capacity) {
+            std::atomic_thread_fence(order::P9);  // before the first byte is written there
             limit_ = f + ring_.capacity;
             return Outcome::ok;
         }
@@ -152,6 +153,7 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
             if (look_for_room(n, false) != Outcome::ok) return false;
         } else {
             limit_ = seen_free() + ring_.capacity;
+            std::atomic_thread_fence(order::P9);
         }
         if (take(n)) return true;
         withdraw();  // never sleep with a register that covers what somebody else has taken
@@ -380,6 +382,7 @@ Outcome ConsumerCore::look_at_read_position() noexcept {
                 withdraw();
                 continue;
             }
+            std::atomic_thread_fence(order::O9);
             if (ring_.lines->read_position.value.load(std::memory_order_acquire) != h) continue;
             return Outcome::corrupt;
         }
@@ -565,7 +568,7 @@ u64 ConsumerCore::first_held_slowly(u64 p, u64 end) const noexcept {
     while (static_cast<std::int64_t>(end - p) > 0) {
         const bool held = ring_.ready(ring_.word(p).load(std::memory_order_acquire), p);
         const u64 size = ring_.length_at(p);
-        std::atomic_thread_fence(std::memory_order_acquire);
+        std::atomic_thread_fence(order::O9);
         const u64 f = ring_.lines->free_position.value.load(std::memory_order_acquire);
         if (static_cast<std::int64_t>(f - p) > 0) {
             p = f;

@@ -8,6 +8,7 @@
 //   P6/O6  commit, look at the flag     / sleeping flag, barrier, look again (waiter.hpp)
 //   P7/O7  overwrite: write_position, fence, then the bytes / a copying reader: the bytes, fence, write_position
 //   P8/O8  broadcast: free_position, barrier, the readers' positions / a joiner's position, barrier, free_position
+//   P9/O9  free_position seen, fence, then the bytes / a header read too early, fence, read_ or free_position
 //
 // Where a side moves a position by a CAS, the same label ends in _cas. tests/orders weakens each of them,
 // place for place, and tells what goes wrong then.
@@ -25,6 +26,7 @@ inline constexpr auto P5 = std::memory_order_release, P5_cas = std::memory_order
 inline constexpr auto P6 = std::memory_order_seq_cst, O6 = std::memory_order_seq_cst;
 inline constexpr auto P7 = std::memory_order_release, O7 = std::memory_order_acquire;
 inline constexpr auto P8 = std::memory_order_seq_cst, O8 = std::memory_order_seq_cst;
+inline constexpr auto P9 = std::memory_order_release, O9 = std::memory_order_acquire;
 
 }  // namespace shmq::detail::order
 

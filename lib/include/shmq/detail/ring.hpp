@@ -608,7 +608,7 @@ private:
         }
         if (p == h) return false;
         // If h was stale, lengths on the way may have been another message's: believe nothing.
-        std::atomic_thread_fence(std::memory_order_acquire);
+        std::atomic_thread_fence(order::O9);
         if (!ring_.one_consumer && ring_.lines->read_position.value.load(std::memory_order_relaxed) != h) p = h;
         ready_until_ = p;
         return true;
