@@ -1,5 +1,5 @@
 # shmq-stat -i: again and again, as lines, as JSON, and on a terminal as a view that obeys keys.
-NEEDED='tmux mkfifo pgrep'
+NEEDED='tmux mkfifo pgrep iconv'
 . "$(dirname "$0")/lib.sh" || exit 1
 clean_up() { tmux -S "$work/tmux" kill-server 2>/dev/null; }
 
@@ -127,12 +127,15 @@ comes_true 'a terminal that can do nothing gets lines' shows '^dumb 0'
 check 'which stay' shows '^NAME +STATE'
 kill $popper
 finished 143 'the pop ends' $popper
-cp "$SHMQ_BIN/shmq-pop" "$work/café"
-"$work/café" -c 9 b >/dev/null & popper=$!
-type_line 'clear; shmq-stat -P -i 50ms -o PID,COMMAND'
-comes_true 'a letter of two bytes at the end of a line stays whole' shows "^> $popper +café$"
+long=x$(printf 'é%.0s' $(seq 60))
+mkdir "$work/$long"
+type_line "clear; cd $work; SHMQ_DIR=./$long shmq-stat -i 50ms"
+comes_true 'a line that is too long is cut' shows '^\./x(é){38}$'
+tm pipe-pane -t view "cat >$work/drawn"
+first_lines() { sed '$d' "$work/drawn" | grep -a 'q quit.*/x' >"$work/first"; }  # behind the last one of the frame before
+comes_true 'again and again' first_lines
+tm pipe-pane -t view
+check 'with no half of a letter at its end' iconv -f UTF-8 -t UTF-8 -o /dev/null "$work/first"
 keys q
 comes_true 'the view ends' hides '^q quit'
 type_line 'exit'
-kill $popper
-finished 143 'this pop ends too' $popper
