@@ -385,6 +385,28 @@ TEST_CASE("overwrite: timestamps, sequences and batches of one") {
     }
 }
 
+TEST_CASE("overwrite: a batch is one message, whatever its room would hold, and whatever lies in its place since") {
+    PrivateRing r({.capacity = 4, .slot_size = 64, .broadcast = true, .overwrite = true});
+    auto producer = r.producer(0);
+    auto consumer = r.consumer(1);
+    ClaimBatch claim = producer->claim_batch(5, 200, no_wait);
+    REQUIRE(claim);
+    CHECK(claim.next(8).data() != nullptr);
+    CHECK(claim.next(8).data() == nullptr);
+    CHECK(claim.commit() == Outcome::ok);
+    CHECK(consumer->pop(no_wait).release() == Outcome::ok);
+    CHECK(consumer->pop(no_wait).outcome() == Outcome::empty);
+
+    REQUIRE(producer->push(payload(100, 1, 1), no_wait) == Outcome::ok);
+    Batch batch = consumer->pop_batch(10, no_wait);
+    REQUIRE(batch);
+    for (u64 i = 0; i < 2 * r.ring.slots; ++i) REQUIRE(producer->push(payload(8, 1, 2), no_wait) == Outcome::ok);
+    std::size_t count = 0;
+    for (auto& message : batch) count += same(message.bytes(), payload(100, 1, 1));
+    CHECK(count == 1);
+    CHECK(batch.release() == Outcome::ok);
+}
+
 TEST_CASE("overwrite: where stopped producers leave no place, a push is refused and nothing is invalidated") {
     PrivateRing r({.capacity = 8, .fixed = false, .overwrite = true});  // 64 slots: see the mirror
     const std::size_t longest = r.ring.max_message;

@@ -452,6 +452,7 @@ public:
     ClaimBatch claim_batch(std::size_t count, std::size_t size, Deadline deadline) noexcept;
     std::span<std::byte> place(u64 position, u64 room, u64 sequence, std::size_t size, u64& slots) noexcept {
         if (!fits(size) || (slots = slots_for(size)) > room) [[unlikely]] return {};
+        if (special_ && ring_.overwrite && sequence) [[unlikely]] return {};  // there a claim is one message
         std::byte* const at = ring_.slot(position);
         if (!ring_.fixed) put_header(at, size, messages_ + sequence);
         if (special_) [[unlikely]] stamp(position, at);
@@ -747,7 +748,8 @@ inline void Batch::iterator::load() noexcept {
     message_.word_ = word_;
     message_.slots_ = slots;
     message_.held_ = Message::Held::in_batch;
-    if (ring.overwrite) [[unlikely]] message_.data_ = core_->held_data(), message_.size_ = core_->size_;  // a batch of one
+    // A batch of one, copied: what lies in the ring may be another message by now.
+    if (ring.overwrite) [[unlikely]] message_.data_ = core_->held_data(), message_.size_ = core_->size_, message_.slots_ = end_ - position_;
 }
 
 }  // namespace shmq
