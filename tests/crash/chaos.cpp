@@ -8,6 +8,10 @@
 // a loss is found however long the test runs. What a killed producer was pushing is uncertain: it may be
 // there or not. What a killed consumer held is delivered again, and must be flagged.
 //
+// Broadcast and overwrite rings: each consumer judges what it gets for itself, from its beginning to its
+// death. Broadcast: every number of every producer, but for uncertain ones. Overwrite: what is missing was
+// counted, what was counted is missing, and of consumers that share none gets what another got or counted.
+//
 //   SHMQ_CHAOS_SEED=N       instead of a random one
 //   SHMQ_CHAOS_SECONDS=N    instead of 45; with SHMQ_LONG=1 the longest it may take (3600)
 //   SHMQ_CHAOS_KILLS, SHMQ_CHAOS_MESSAGES   with SHMQ_LONG=1: until as many (100000 inside an operation, 1e9)
@@ -32,7 +36,8 @@ using shmq::Outcome;
 using namespace std::chrono_literals;
 
 constexpr u64 window = 1 << 14;  // messages of one producer: many more than any ring holds
-constexpr u32 most_workers = 32, most_batch = 16;
+constexpr u32 most_workers = 48, most_batch = 16;
+constexpr u64 ordinals = 1 << 16;  // of a shared cursor that are remembered
 constexpr double stall_limit = 10, end_limit = 60;
 constexpr uid_t other_user = 65534;
 
@@ -46,6 +51,8 @@ struct Ledger {
         std::atomic<u64> cells[window];
         std::atomic<u64> positions[window];
     } producers[most_workers];
+    std::atomic<u64> given[ordinals];  // of the shared cursor: ordinal + 1 twice, and whether it was delivered
+    std::atomic<u64> at_cursors, overwritten;
     std::atomic<u64> delivered, redelivered, handed_back, lost, torn, duplicated, unflagged, disorder, twice_by_tools, wrong;
     char first_error[256];
     std::atomic<u32> errors;
@@ -67,7 +74,8 @@ struct Worker {
     std::atomic<u32> where, pid, uid, ring, consumes, may_hold;
     std::atomic<u64> attempted, acked, delivered;
     std::atomic<u64> copies;  // odd: in pop(buffer), which commits before the delivery can be noted
-    std::atomic<u64> boundary, copies_then[32];
+    std::atomic<u64> boundary, copies_then[most_workers];
+    std::atomic<u64> dropped;  // overwrite: claims that never were, or may never have been, committed
     std::byte buffer[2048];
 };
 Worker* pages;
@@ -123,6 +131,10 @@ void note_commit(u32 producer, u64 n) {
     u64 old = cell.load();
     while ((old >> cell_number) == n + 1 && !cell.compare_exchange_weak(old, old | cell_committed)) {}
 }
+// Of rings with cursors the cells hold these alone.
+void note_uncertain_at_cursors(u32 producer, u64 n) { ledger->producers[producer].cells[n % window] = (n + 1) << cell_number | cell_uncertain; }
+bool certain(u32 producer, u64 n) { return ledger->producers[producer].cells[n % window] != ((n + 1) << cell_number | cell_uncertain); }
+
 void note_uncertain(u32 producer, u64 n) {
     std::atomic<u64>& cell = ledger->producers[producer].cells[n % window];
     u64 old = cell.load();
@@ -143,7 +155,8 @@ struct RingOf {
     bool one_producer, one_consumer, fixed, timestamps;
     u64 slots;
     u32 producers, consumers, longest;  // longest message in slots
-    bool push_tool = false, pop_tool = false;
+    bool push_tool = false, pop_tool = false, broadcast = false, overwrite = false;
+    bool at_cursors() const { return broadcast || overwrite; }
 };
 // What the commands need is added where they exist.
 std::vector<RingOf> rings = {
@@ -152,6 +165,10 @@ std::vector<RingOf> rings = {
     {"one-many", true, false, true, false, 128, 1, 3, 1},
     {"many-many", false, false, false, false, 256, 2, 3, 20},
     {"records", false, false, true, false, 500, 2, 2, 1},
+    {"broadcast", false, false, false, true, 256, 2, 3, 20, false, false, true, false},
+    {"broadcast-one", true, false, true, false, 64, 1, 2, 1, false, false, true, false},
+    {"overwrite", false, false, false, false, 32, 2, 2, 3, false, false, false, true},
+    {"latest", false, false, false, false, 4, 2, 2, 3, false, false, true, true},
 };
 constexpr u64 slot_size = 64;
 
@@ -219,6 +236,7 @@ int produce(u32 me, Random random) {
             continue;
         }
         if (n >= page.boundary) wait_for_copies(page, n);
+        if (ring.overwrite && random.below(16) == 0) usleep(50);  // who never waits would leave the others no processor
         const u64 dice = random.below(1000);
         const shmq::Deadline deadline = shmq::after(20ms);
         Outcome outcome = Outcome::ok;
@@ -257,7 +275,7 @@ int produce(u32 me, Random random) {
                 page.attempted.store(n + 1);
                 fill(claim.bytes().first(used), me, n);
                 if (random.below(8)) settle(claim.commit(used) == Outcome::ok);
-                else claim.abandon(), settle(0);
+                else page.dropped.fetch_add(1), claim.abandon(), settle(0);
             }
         } else if (dice < 999 || random.below(50)) {
             Inside inside(page, in_operation);
@@ -274,7 +292,7 @@ int produce(u32 me, Random random) {
                 fill(place, me, n + count++);
             }
             if (count && claim && claim.commit() == Outcome::ok) settle(count);
-            else claim.abandon(), settle(0);
+            else page.dropped.fetch_add(1), claim.abandon(), settle(0);
         } else {
             Inside inside(page, in_detach);
             out.reset();
@@ -404,6 +422,168 @@ int consume(u32 me, Random random) {
             return 0;
         }
         page.may_hold = 0;
+        if (outcome != Outcome::ok && outcome != Outcome::empty && outcome != Outcome::timed_out) {
+            ledger->error(ledger->wrong, "%s: pop: %s", ring.name, describe(outcome));
+            return 1;
+        }
+    }
+    Inside inside(page, in_detach);
+    in.reset();
+    return 0;
+}
+
+// ---- a consumer at a cursor -------------------------------------------------------------------------
+
+// The life of one consumer of a broadcast or overwrite ring, as it judges it.
+class Reader {
+public:
+    Reader(const RingOf& ring, u32 of) : ring_(ring), of_(of), dropped_(dropped()) {}
+
+    void deliver(shmq::Bytes bytes, u64 position, u64 ordinal, u64 lost, bool redelivered) {
+        Stamp s{};
+        if (!whole(bytes, s) || s.producer >= most_workers) {
+            ledger->error(ledger->torn, "%s: torn: %zu bytes at %llu", ring_.name, bytes.size(), static_cast<ull>(position));
+            return;
+        }
+        if (redelivered != (position == handed_back_)) ledger->error(ledger->unflagged, "%s: message %u/%llu is flagged %d", ring_.name, s.producer, static_cast<ull>(s.number), redelivered);
+        if (redelivered) {
+            handed_back_ = none;
+            ledger->redelivered.fetch_add(1);
+            return;
+        }
+        if (began_ && position <= position_) ledger->error(ledger->disorder, "%s: position %llu after %llu", ring_.name, static_cast<ull>(position), static_cast<ull>(position_));
+        if (ring_.overwrite) count(ordinal, lost);
+        u64& next = next_[s.producer];
+        if (s.number < next) ledger->error(ledger->duplicated, "%s: message %u/%llu after %llu", ring_.name, s.producer, static_cast<ull>(s.number), static_cast<ull>(next - 1));
+        if (next) account(s.producer, next, s.number);
+        next = s.number + 1;
+        if (ring_.overwrite && ring_.broadcast && missing_ > lost_)
+            ledger->error(ledger->lost, "%s: %llu messages went unseen, of which %llu were counted", ring_.name, static_cast<ull>(missing_), static_cast<ull>(lost_));
+        began_ = true, position_ = position;
+        ledger->at_cursors.fetch_add(1, std::memory_order_relaxed);
+    }
+    void will_come_again(u64 position) { handed_back_ = position; }
+
+    // All producers are through, and there is no message left.
+    void end() {
+        if (ring_.overwrite) return;
+        for (u32 p = 0; p < most_workers; ++p)
+            if (next_[p]) account(p, next_[p], pages[p].acked);
+    }
+
+private:
+    static constexpr u64 none = ~u64{0};
+
+    // What of [from, to) must have come and did not?
+    void account(u32 producer, u64 from, u64 to) {
+        if (to > window / 2) from = std::max(from, to - window / 2);
+        for (u64 n = from; n < to; ++n) {
+            if (!certain(producer, n)) continue;
+            ++missing_;
+            if (!ring_.overwrite) ledger->error(ledger->lost, "%s: lost: message %u/%llu, before %llu", ring_.name, producer, static_cast<ull>(n), static_cast<ull>(to));
+        }
+    }
+
+    void count(u64 ordinal, u64 lost) {
+        if (began_) {
+            const u64 gap = ordinal - ordinal_;
+            if (ordinal < ordinal_ || lost > gap) ledger->error(ledger->wrong, "%s: %llu lost before ordinal %llu, after %llu", ring_.name, static_cast<ull>(lost), static_cast<ull>(ordinal), static_cast<ull>(ordinal_ - 1));
+            uncounted_ += gap - lost;
+            // Claims that came to nothing have ordinals, too.
+            if (ring_.broadcast && uncounted_ > dropped() - dropped_ + most_workers)
+                ledger->error(ledger->wrong, "%s: %llu ordinals that nobody counted, but %llu claims were dropped", ring_.name, static_cast<ull>(uncounted_), static_cast<ull>(dropped() - dropped_));
+            lost_ += lost;
+        }
+        ledger->overwritten.fetch_add(lost, std::memory_order_relaxed);
+        ordinal_ = ordinal + 1;
+        if (ring_.broadcast) return;
+        give(ordinal, true);
+        for (u64 o = ordinal - std::min(lost, ordinals / 4); o < ordinal; ++o) give(o, false);
+    }
+
+    // One cursor for all: an ordinal is delivered once or counted once.
+    void give(u64 ordinal, bool delivered) {
+        const u64 before = ledger->given[ordinal % ordinals].exchange((ordinal + 1) * 2 + delivered);
+        if (before / 2 == ordinal + 1) ledger->error(delivered || before % 2 ? ledger->duplicated : ledger->wrong, "%s: ordinal %llu was %s and is %s", ring_.name, static_cast<ull>(ordinal), before % 2 ? "delivered" : "counted as lost", delivered ? "delivered" : "counted as lost");
+    }
+
+    u64 dropped() const {
+        u64 sum = 0;
+        for (u32 i = 0; i < most_workers; ++i)
+            if (pages[i].ring == of_) sum += pages[i].dropped;
+        return sum;
+    }
+
+    const RingOf& ring_;
+    u32 of_;
+    u64 dropped_;
+    u64 next_[most_workers]{};  // of each producer; 0: none seen yet
+    u64 position_ = 0, ordinal_ = 0, handed_back_ = none, missing_ = 0, lost_ = 0, uncounted_ = 0;
+    bool began_ = false;
+};
+
+int consume_at_cursor(u32 me, Random random) {
+    Worker& page = pages[me];
+    const RingOf& ring = rings[page.ring];
+    Reader reader(ring, page.ring);
+    std::optional<shmq::Consumer> in;
+    {
+        Inside inside(page, in_attach);
+        shmq::AttachOptions options;
+        if (ring.broadcast && random.below(2)) options.from = shmq::From::newest;
+        in.emplace(ring.name, options);
+    }
+    for (;;) {
+        const u64 dice = random.below(1000);
+        const bool over = winding_down->load(std::memory_order_relaxed) >= 2;  // before the look
+        Outcome outcome = Outcome::ok;
+        if (dice < 700 || over) {
+            page.where.store(in_operation);
+            auto message = in->try_pop();
+            if (!message && message.outcome() == Outcome::empty && !over) {
+                page.where.store(in_wait);
+                message = in->pop(shmq::after(20ms));
+            }
+            page.where.store(outside);
+            outcome = message.outcome();
+            if (message) {
+                reader.deliver(message.bytes(), message.position(), message.sequence(), message.lost(), message.redelivered());
+                page.delivered.fetch_add(1, std::memory_order_relaxed);
+                if (random.below(5000) == 0) usleep(static_cast<useconds_t>(random.below(2000)));
+                if (!ring.overwrite && !message.redelivered() && random.below(1000) == 0) {
+                    ledger->handed_back.fetch_add(1);
+                    reader.will_come_again(message.position());
+                    Inside inside(page, in_operation);
+                    message.hand_back();
+                } else {
+                    Inside inside(page, in_operation);
+                    outcome = message.release();
+                }
+            }
+        } else if (dice < 999 || random.below(50)) {
+            page.where.store(in_operation);
+            auto batch = in->pop_batch(1 + random.below(most_batch), random.below(2) ? shmq::no_wait : shmq::after(5ms));
+            page.where.store(outside);
+            outcome = batch.outcome();
+            if (batch) {
+                const bool singly = !ring.overwrite && random.below(3) == 0;
+                for (auto& message : batch) {
+                    reader.deliver(message.bytes(), message.position(), message.sequence(), message.lost(), message.redelivered());
+                    page.delivered.fetch_add(1, std::memory_order_relaxed);
+                    if (!singly) continue;
+                    Inside inside(page, in_operation);
+                    if (outcome = message.release(); outcome != Outcome::ok) break;
+                }
+                Inside inside(page, in_operation);
+                if (!singly) outcome = batch.release();
+            }
+        } else {
+            break;
+        }
+        if (over && outcome == Outcome::empty) {
+            reader.end();
+            break;
+        }
         if (outcome != Outcome::ok && outcome != Outcome::empty && outcome != Outcome::timed_out) {
             ledger->error(ledger->wrong, "%s: pop: %s", ring.name, describe(outcome));
             return 1;
@@ -549,6 +729,7 @@ private:
             shmq::Options options;
             options.slots = ring.slots, options.slot_size = slot_size, options.fixed = ring.fixed, options.timestamps = ring.timestamps;
             options.producers = ring.one_producer ? shmq::one : shmq::many, options.consumers = ring.one_consumer ? shmq::one : shmq::many;
+            options.broadcast = ring.broadcast, options.overwrite = ring.overwrite;
             options.participants = 16, options.mode = 0666;
             shmq::create(ring.name, options);
             for (u32 i = 0; i < ring.producers + ring.consumers; ++i) {
@@ -584,7 +765,7 @@ private:
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             page.pid = static_cast<u32>(getpid()), page.uid = getuid();
             try {
-                if (!m.tool) _exit(m.producer ? produce(i, {seed | 1}) : consume(i, {seed | 1}));
+                if (!m.tool) _exit(m.producer ? produce(i, {seed | 1}) : rings[m.ring].at_cursors() ? consume_at_cursor(i, {seed | 1}) : consume(i, {seed | 1}));
                 dup2(m.file, m.producer ? 0 : 1);
                 const std::string path = tool(m.producer ? "shmq-push" : "shmq-pop");
                 execl(path.c_str(), path.c_str(), "-F", "u32", rings[m.ring].name, static_cast<char*>(nullptr));
@@ -623,7 +804,7 @@ private:
         }
         if (m.producer) {
             if (m.tool && !killed && status == 0) page.acked.store(page.attempted);  // it says: all is in the ring
-            for (u64 n = page.acked; n < page.attempted; ++n) note_uncertain(i, n);
+            for (u64 n = page.acked; n < page.attempted; ++n) rings[m.ring].at_cursors() ? note_uncertain_at_cursors(i, n) : note_uncertain(i, n);
             page.acked.store(page.attempted);
         } else if (m.tool) {
             read_output(m.file, m.parsed, rings[m.ring].name);
@@ -663,6 +844,7 @@ private:
         if (!m.pid) return;
         if (dice < 60) {
             if (m.tool && random_.below(4)) return;  // they need longer to begin
+            if (m.producer) pages[i].dropped.fetch_add(1);  // perhaps, and known before anybody can meet it
             kill(m.pid, SIGKILL);
             int status = 0;
             if (waitpid(m.pid, &status, 0) == m.pid) bury(i, status);
@@ -767,7 +949,7 @@ private:
         const double from = now();
         for (bool drained = false; !drained && now() - from < end_limit; usleep(1000)) {
             drained = true;
-            for (const auto& ring : rings) drained &= shmq::stat(ring.name).used == 0;
+            for (const auto& ring : rings) drained &= ring.overwrite || shmq::stat(ring.name).used == 0;
             for (u32 i = 0; i < members_.size(); ++i) {  // some leave by themselves
                 Member& m = members_[i];
                 int status = 0;
@@ -787,7 +969,7 @@ private:
         }
         for (const auto& ring : rings) finish(ring);
         for (u32 i = 0; i < members_.size(); ++i) {
-            if (!members_[i].producer) continue;
+            if (!members_[i].producer || rings[members_[i].ring].at_cursors()) continue;
             const u64 all = pages[i].acked;
             for (u64 n = all > window ? all - window : 0; n < all; ++n) {
                 const u64 cell = ledger->producers[i].cells[n % window];
@@ -805,16 +987,22 @@ private:
                 while (auto m = in.pop(shmq::after(200ms))) {
                     Stamp s{};
                     if (!whole(m.bytes(), s)) ledger->error(ledger->torn, "%s: torn at the end", ring.name);
-                    else note_delivery(s.producer, s.number, m.position(), ring.pop_tool ? std::nullopt : std::optional(m.redelivered()));
-                    if (m.release() == Outcome::ok) note_commit(s.producer, s.number);
+                    else if (!ring.at_cursors()) note_delivery(s.producer, s.number, m.position(), ring.pop_tool ? std::nullopt : std::optional(m.redelivered()));
+                    if (m.release() == Outcome::ok && !ring.at_cursors()) note_commit(s.producer, s.number);
                 }
                 std::byte message[slot_size]{};
                 u64 room = 0;
-                while (out.try_push({message, ring.fixed ? slot_size : slot_size - 24}) == Outcome::ok) ++room;
-                if (room != ring.slots) ledger->error(ledger->wrong, "%s: %llu of %llu slots are usable", ring.name, static_cast<ull>(room), static_cast<ull>(ring.slots));
+                const u64 enough = ring.overwrite ? 3 * ring.slots : ~u64{0};
+                while (room < enough && out.try_push({message, ring.fixed ? slot_size : slot_size - 24}) == Outcome::ok) ++room;
+                if (ring.overwrite) {
+                    u64 there = 0, lost = 0;
+                    for (; auto m = in.try_pop(); ++there) lost += m.lost(), (void)m.release();
+                    // More only by claims behind the last message that came to nothing.
+                    if (there != ring.slots || there + lost < room || there + lost > room + most_workers) ledger->error(ledger->wrong, "%s: of %llu messages %llu are there and %llu counted as lost", ring.name, static_cast<ull>(room), static_cast<ull>(there), static_cast<ull>(lost));
+                } else if (room != ring.slots) ledger->error(ledger->wrong, "%s: %llu of %llu slots are usable", ring.name, static_cast<ull>(room), static_cast<ull>(ring.slots));
                 while (auto m = in.try_pop()) (void)m.release();
                 const auto status = shmq::stat(ring.name);
-                if (status.used || status.readers != 1 || status.writers != 1)
+                if ((status.used && !ring.overwrite) || status.readers != 1 || status.writers != 1)
                     ledger->error(ledger->wrong, "%s: used %llu, %llu readers, %llu writers at the end", ring.name, static_cast<ull>(status.used), static_cast<ull>(status.readers), static_cast<ull>(status.writers));
             }
             shmq::remove(ring.name);
@@ -832,6 +1020,7 @@ private:
         std::printf("in the other PID namespace %llu of the workers, as another user %llu\n", static_cast<ull>(in_namespace_), static_cast<ull>(as_user_));
         std::printf("messages %llu: lost %llu, torn %llu, duplicated %llu, unflagged %llu, out of order %llu\n", static_cast<ull>(messages()), static_cast<ull>(ledger->lost), static_cast<ull>(ledger->torn), static_cast<ull>(ledger->duplicated), static_cast<ull>(ledger->unflagged), static_cast<ull>(ledger->disorder));
         std::printf("redelivered %llu, all flagged (handed back %llu, held by the killed at most %llu); printed twice by killed commands %llu (held at most %llu)\n", static_cast<ull>(ledger->redelivered), static_cast<ull>(ledger->handed_back), static_cast<ull>(may_be_redelivered_), static_cast<ull>(ledger->twice_by_tools), static_cast<ull>(may_be_printed_twice_));
+        std::printf("at cursors %llu delivered, %llu overwritten and counted\n", static_cast<ull>(ledger->at_cursors), static_cast<ull>(ledger->overwritten));
         std::printf("longest stall %.0f ms%s%s%s", longest_stall_ * 1e3, stalled_.empty() ? "" : " (", stalled_.c_str(), stalled_.empty() ? "" : ")");
         if (longest_starved_ > 0) std::printf("; not counted: %.0f ms with runnable workers that got no processor", longest_starved_ * 1e3);
         std::printf("\n");
