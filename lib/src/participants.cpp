@@ -95,12 +95,15 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         if (!taken) {
             const u32 participants = ring.participants;
             mapping_.reset();
-            if (locked(prober_.get(), lock_removal) && tries < 1000) {
+            bool full = true;
+            for (u32 i = 0; i < participants; ++i) {
+                if (locked_by_reader(prober_.get(), lock_entries + i)) throw locked_out(file.name);
+                full &= locked_alone(prober_.get(), lock_entries + i);
+            }
+            if (!full && tries < 1000) {  // a remover's lock was in the way, or somebody left just now
                 std::this_thread::sleep_for(std::chrono::milliseconds(1));
                 continue;
             }
-            for (u32 i = 0; i < participants; ++i)
-                if (locked_by_reader(prober_.get(), lock_entries + i)) throw locked_out(file.name);
             throw Error(Errc::table_full, file.name + ": all " + std::to_string(participants) + " participants are attached (a ring for more: shmq-create --participants)");
         }
         break;  // file.fd closes here: the mapping keeps its description and the lock

@@ -340,22 +340,33 @@ void unlock(int fd, u64 byte, u64 count) noexcept {
     fcntl(fd, F_OFD_SETLK, &lock);
 }
 
-bool locked(int fd, u64 byte, u64 count) noexcept {
-    struct flock lock {};
-    lock.l_type = F_RDLCK;
+namespace {
+
+// The lock that is in the way of one of this type; F_UNLCK: none. False: it cannot be asked.
+bool ask_for_lock(int fd, short type, u64 byte, u64 count, struct flock& lock) noexcept {
+    lock = {};
+    lock.l_type = type;
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(byte);
     lock.l_len = static_cast<off_t>(count);
-    return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0;
+}
+
+}  // namespace
+
+bool locked(int fd, u64 byte, u64 count) noexcept {
+    struct flock lock;
+    return !ask_for_lock(fd, F_RDLCK, byte, count, lock) || lock.l_type != F_UNLCK;
 }
 
 bool locked_by_reader(int fd, u64 byte, u64 count) noexcept {
-    struct flock lock {};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    lock.l_start = static_cast<off_t>(byte);
-    lock.l_len = static_cast<off_t>(count);
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
+    struct flock lock;
+    return ask_for_lock(fd, F_WRLCK, byte, count, lock) && lock.l_type == F_RDLCK;
+}
+
+bool locked_alone(int fd, u64 byte) noexcept {
+    struct flock lock;
+    return !ask_for_lock(fd, F_RDLCK, byte, 1, lock) || (lock.l_type != F_UNLCK && lock.l_len == 1);
 }
 
 bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(const Ring&)>& wanted) {

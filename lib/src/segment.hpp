@@ -105,6 +105,8 @@ void unlock(int fd, u64 byte, u64 count = 1) noexcept;
 bool locked(int fd, u64 byte, u64 count = 1) noexcept;
 // Why try_lock() may fail though nobody is attached: who may only read the file can lock it for reading.
 bool locked_by_reader(int fd, u64 byte, u64 count = 1) noexcept;
+// Is this byte locked for writing, and no other by the same lock? So is a participant's; a remover takes all at once.
+bool locked_alone(int fd, u64 byte) noexcept;
 
 // Is anybody attached, or keeping it?
 inline bool held(int fd) noexcept { return locked(fd, lock_keeper, max_holders); }
