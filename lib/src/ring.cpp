@@ -56,8 +56,6 @@ void clear_entries(const Ring& ring) noexcept {
     for (u32 i = 0; i < ring.participants; ++i) ring.entries[i].claim_position.store(no_position, std::memory_order_relaxed);
 }
 
-u64 Ring::slots_for_odd(u64 need) const noexcept { return std::max<u64>(1, (need + slot_size - 1) / slot_size); }
-
 void Core::touch() noexcept {
     me_->active_ns.store(wall_clock_ns(), std::memory_order_relaxed);
     touched_ = moved() + 1;
@@ -166,6 +164,18 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
     return waited;
 }
 
+// The whole of push, for every message and every ring.
+Outcome ProducerCore::push_slowly(Bytes message, Deadline deadline) noexcept {
+    const u64 size = message.size(), n = slots_for(size);
+    if (!take(n)) {
+        if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return outcome;
+    }
+    std::byte* const at = ring_.slot(position_);
+    Ring::copy_in(at + ring_.prefix, message.data(), size);
+    seal(position_, at, size);
+    return publish(position_);
+}
+
 // Into the claim at position_. The local copy of the ring stays in registers, which *this cannot: the
 // compiler must take every store into shared memory for one that may change it.
 void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
@@ -174,7 +184,7 @@ void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
     for (const Bytes message : messages) {
         std::byte* const at = ring.slot(p);
         Ring::fetch_ahead<1>(at, message.size());
-        if (!message.empty()) [[likely]] std::memcpy(at + ring.prefix, message.data(), message.size());
+        Ring::copy_in(at + ring.prefix, message.data(), message.size());
         if (!ring.fixed) put_header(at, message.size(), sequence++);
         if (special_) stamp(p, at);
         bytes += message.size();

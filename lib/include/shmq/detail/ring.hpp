@@ -142,16 +142,26 @@ struct Ring {
         for (u64 i = 0; i < bytes && i < far_ahead; i += 64) __builtin_prefetch(at + far_ahead + i, for_writing);
     }
 
+    // A payload into its place. Short ones 16 bytes at a time: behind a header of 16 bytes each of the widest
+    // stores that memcpy has would lie across two lines, and wait for both to come from the other side's cache.
+    static constexpr std::size_t short_payload = 128;
+    static bool is_short(std::size_t bytes) noexcept { return (bytes >= 16 && bytes <= short_payload) || bytes == 8; }
+    static void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+        if (bytes == 8) return static_cast<void>(std::memcpy(to, from, 8));
+        for (std::size_t i = 0; i <= bytes - 16; i += 16) std::memcpy(to + i, from + i, 16);
+        if (bytes % 16) std::memcpy(to + bytes - 16, from + bytes - 16, 16);
+    }
+    static void copy_in(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+        if (is_short(bytes)) copy_short(to, from, bytes);
+        else if (bytes) std::memcpy(to, from, bytes);  // `from` may be null where there is nothing
+    }
+
     // Slots that a message takes. A length beyond max_message must have been refused before.
     u64 slots_for(u64 length) const noexcept {
-        const u64 need = length + prefix;
-        if (size_shift) [[likely]] {
-            const u64 n = (need + slot_size - 1) >> size_shift;
-            return n ? n : 1;
-        }
-        return slots_for_odd(need);
+        const u64 to_next = length + prefix + slot_size - 1;
+        const u64 n = size_shift ? to_next >> size_shift : to_next / slot_size;
+        return n ? n : 1;
     }
-    u64 slots_for_odd(u64 need) const noexcept;
 
     // What lies at a position: its length as found there, not to be trusted before bounded().
     // Often read before it is certain that the slot is still this message's, and then believed only if
@@ -421,16 +431,15 @@ class ProducerCore : public Core {
 public:
     ProducerCore(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept;
 
+    // Without a call in the usual case: it would have to save registers, and a producer is bound by the
+    // number of its stores, which wait in turn for lines from the other side's cache.
     Outcome push(Bytes message, Deadline deadline) noexcept {
         const u64 size = message.size();
         if (!fits(size)) [[unlikely]] return refuse_length();
-        const u64 n = slots_for(size);
-        if (!take(n)) [[unlikely]] {
-            if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return outcome;
-        }
+        if (special_ || !Ring::is_short(size) || !take(slots_for(size))) [[unlikely]] return push_slowly(message, deadline);
         std::byte* const at = ring_.slot(position_);
-        if (size) [[likely]] std::memcpy(at + ring_.prefix, message.data(), size);  // data() of nothing may be null
-        seal(position_, at, size);
+        Ring::copy_short(at + ring_.prefix, message.data(), size);
+        number(at, size);
         return publish(position_);
     }
     Pushed push(std::span<const Bytes> messages, Deadline deadline) noexcept;
@@ -466,6 +475,7 @@ private:
     bool fits(u64 size) const noexcept { return ring_.fixed ? size == ring_.slot_size : size <= ring_.max_message; }
     u64 slots_for(u64 size) const noexcept { return ring_.fixed ? 1 : ring_.slots_for(size); }
     Outcome refuse_length() noexcept;
+    Outcome push_slowly(Bytes message, Deadline deadline) noexcept;
 
     // Takes n slots at position_ if there certainly is room. limit_ is as far as this producer knows
     // that it may write: free_position as last seen + capacity, or 0 when it must not (ended, removed,
@@ -498,15 +508,18 @@ private:
     void put_batch(std::span<const Bytes> messages) noexcept;
     void drop_tail(u64 position, u64 used, u64 claimed) noexcept;
 
-    // Everything but the word. The sequence is spent before the commit: a kill in between leaves a
-    // gap, never two messages of one number.
+    // Everything but the word.
     void seal(u64 position, std::byte* at, u64 size) noexcept {
+        number(at, size);
+        if (special_) [[unlikely]] stamp(position, at);
+    }
+    // The sequence is spent before the commit: a kill in between leaves a gap, never two messages of one number.
+    void number(std::byte* at, u64 size) noexcept {
         const u64 sequence = messages_++;
         if (!ring_.fixed) {
             put_header(at, size, sequence);
             me_->pushed_bytes.store(bytes_ += size, std::memory_order_relaxed);
         }
-        if (special_) [[unlikely]] stamp(position, at);
         me_->pushed.store(messages_, std::memory_order_relaxed);
     }
     void put_header(std::byte* at, u64 size, u64 sequence) const noexcept {
