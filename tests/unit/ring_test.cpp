@@ -45,6 +45,35 @@ TEST_CASE("what is pushed is popped, in order, whole, round the ring many times,
     }
 }
 
+TEST_CASE("of every length all bytes are copied and none beyond, one by one and in batches") {
+    for (std::size_t size = 1; size <= 300; ++size) {
+        CAPTURE(size);
+        PrivateRing r({.capacity = 4, .slot_size = size, .fixed = true});  // slot by slot without a gap
+        auto p = r.producer(0);
+        auto c = r.consumer(1);
+        u32 pushed = 0, popped = 0;
+        const auto push = [&](u32 count) {
+            std::vector<std::vector<std::byte>> messages;
+            for (u32 i = 0; i < count; ++i) messages.push_back(payload(size, 1, pushed++));
+            const std::vector<Bytes> batch(messages.begin(), messages.end());
+            if (count == 1) REQUIRE(p->push(batch[0], no_wait) == Outcome::ok);
+            else REQUIRE(p->push(batch, no_wait).count == count);
+        };
+        const auto pop = [&] {
+            auto message = c->pop(no_wait);
+            REQUIRE(message);
+            CHECK(same(message.bytes(), payload(size, 1, popped++)));
+            REQUIRE(message.release() == Outcome::ok);
+        };
+        push(1), push(1), push(2);
+        while (popped < 20) {
+            pop(), pop();  // the two behind are still to be read
+            if (popped % 4) push(2);
+            else push(1), push(1);
+        }
+    }
+}
+
 TEST_CASE("a message of no bytes is a message") {
     PrivateRing r;
     auto p = r.producer(0);
