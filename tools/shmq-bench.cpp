@@ -235,7 +235,7 @@ Json to_json(const std::vector<Finding>& findings) {
     Json json = Json::array();
     for (const Finding& each : findings) {
         json.push_back({{"condition", each.condition->text}, {"kind", name_of(each.result->about.kind)}, {"type", each.result->about.type()}, {"size", each.result->about.size},
-                        {"against", each.peer ? Json(name_of(each.peer->about.channel)) : Json()}, {"value", each.value}, {"verdict", name_of(each.holds, "failed", "ok")}});
+                        {"against", each.peer ? Json(name_of(each.peer->about.channel)) : Json()}, {"value", each.known() ? Json(each.value) : Json()}, {"verdict", name_of(each.holds, "failed", "ok")}});
     }
     return json;
 }
@@ -243,9 +243,9 @@ Json to_json(const std::vector<Finding>& findings) {
 // Failures are errors and always said; what is inconclusive unless -q asks for errors only.
 struct Outcome {
     std::vector<std::string> failed, inconclusive;
-    void add(Verdict verdict, const std::string& what) {
+    void add(Verdict verdict, const std::string& what, const char* unknown = "the spread is wider than the question") {
         if (verdict == Verdict::yes) failed.push_back(what);
-        if (verdict == Verdict::inconclusive) inconclusive.push_back(what);
+        if (verdict == Verdict::inconclusive) inconclusive.push_back(what + ": " + unknown);
     }
     const char* name() const noexcept { return !failed.empty() ? "failed" : !inconclusive.empty() ? "inconclusive" : "ok"; }
 };
@@ -279,7 +279,10 @@ Exit measure_all(const Config& config) {
                                                      info(each.metric).rate ? short_rate(each.before) : short_time(each.before), info(each.metric).rate ? short_rate(each.after) : short_time(each.after)));
     }
     const std::vector<Finding> findings = judge(config.fail_if, report);
-    for (const Finding& finding : findings) outcome.add(finding.holds, finding.sentence());
+    for (const Finding& finding : findings) {
+        if (finding.known()) outcome.add(finding.holds, finding.sentence());
+        else outcome.add(Verdict::inconclusive, finding.sentence(), "never were both measured at once without a sample being set aside");
+    }
 
     if (config.json || !config.save.empty()) {
         Json json = to_json(report);
@@ -298,7 +301,7 @@ Exit measure_all(const Config& config) {
     }
     for (const std::string& what : outcome.failed) complain("FAILED: " + what);
     if (!config.quiet)
-        for (const std::string& what : outcome.inconclusive) complain("INCONCLUSIVE: " + what + ": the spread is wider than the question");
+        for (const std::string& what : outcome.inconclusive) complain("INCONCLUSIVE: " + what);
     if (config.verbose) {
         std::size_t samples = 0, aside = 0;
         for (const Result& result : report.results) samples += result.samples.size(), aside += result.set_aside();

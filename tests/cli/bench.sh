@@ -4,6 +4,16 @@ NEEDED=shmq-bench
 
 # As short as can be; everything is there all the same.
 brief() { local first=$1; shift; shmq-bench "$first" --runs 1 --duration 10ms "$@"; }
+# Again where others kept the machine too busy to tell.
+told() {
+    local code=0 tries=0
+    while :; do
+        "$@" >told.out 2>told.err && code=0 || code=$?
+        grep -q INCONCLUSIVE told.err && [ $((tries += 1)) -lt 50 ] || break
+    done
+    cat told.out; cat told.err >&2
+    return $code
+}
 usage() { local what=$1; shift; refuses 64 "$what" "$* is a usage error" "$@"; }
 nothing_left() { same "$1" '' "$(ls -A "$SHMQ_DIR")$(ls -d "${TMPDIR:-/tmp}"/shmq-bench.* 2>/dev/null)$(ls /dev/mqueue 2>/dev/null | grep shmq-bench)"; }
 
@@ -103,17 +113,17 @@ works 'messages that a peer cannot carry' brief throughput -s 8K -T mpmc --produ
 check 'leave it out and say why' jq -e '.left_out[0].channel == "pipe" and (.left_out[0].why | test("PIPE_BUF"))' "$out"
 
 # ---- conditions
-ends 1 'a condition that is true' brief latency -s 64 --fail-if 'p50>0ns'
+ends 1 'a condition that is true' told brief latency -s 64 --fail-if 'p50>0ns'
 check 'is told' grep -q '^shmq-bench: FAILED: p50>0ns' "$err"
-ends 0 'a condition that is false' brief latency -s 64 --fail-if 'p50>1h'
+ends 0 'a condition that is false' told brief latency -s 64 --fail-if 'p50>1h'
 check 'is no failure' [ ! -s "$err" ]
-ends 1 'throughput in messages a second' brief throughput -s 64 --fail-if 'throughput<900G/s'
+ends 1 'throughput in messages a second' told brief throughput -s 64 --fail-if 'throughput<900G/s'
 works 'and the other way round' brief throughput -s 64 --fail-if 'throughput<1'
-ends 1 'plain numbers too' brief throughput -s 64 --fail-if 'throughput>=1'
-ends 1 'one true among several behind commas' brief all -s 64 --fail-if 'p50>1h,p99>1h,throughput>1/s'
-ends 1 'one true among several options' brief all -s 64 --fail-if 'max>0' --fail-if 'p99.9>1h'
-works 'a ratio' brief throughput -s 64 --against pipe --fail-if 'ratio<0'
-ends 1 'that is beaten by none' brief throughput -s 64 --against pipe --fail-if 'ratio<1000000'
+ends 1 'plain numbers too' told brief throughput -s 64 --fail-if 'throughput>=1'
+ends 1 'one true among several behind commas' told brief all -s 64 --fail-if 'p50>1h,p99>1h,throughput>1/s'
+ends 1 'one true among several options' told brief all -s 64 --fail-if 'max>0' --fail-if 'p99.9>1h'
+works 'a ratio' told brief throughput -s 64 --against pipe --fail-if 'ratio<0'
+ends 1 'that is beaten by none' told brief throughput -s 64 --against pipe --fail-if 'ratio<1000000'
 ends 1 'with JSON the code is the same' brief latency -s 64 -J --fail-if 'p50>0'
 check 'and the verdict inside' jq -e '.verdict == "failed" and (.conditions | length == 2) and all(.conditions[]; .verdict == "failed")' "$out"
 

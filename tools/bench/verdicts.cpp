@@ -149,8 +149,9 @@ void check_measured(const Condition& condition, const std::vector<Case>& planned
 
 std::string Finding::sentence() const {
     const std::string name = condition->ratio ? fmt::format("ratio to {}", name_of(peer->about.channel)) : info(condition->metric).name;
-    return fmt::format("{}: {} {} {}: {} is {} ({} to {}{})", condition->text, name_of(result->about.kind), result->about.type(), long_size(result->about.size), name,
-                       shown(*condition, value), shown(*condition, sure.low), shown(*condition, sure.high), result->guessed() ? ", assumed" : "");
+    const std::string what = fmt::format("{}: {} {} {}: {} is ", condition->text, name_of(result->about.kind), result->about.type(), long_size(result->about.size), name);
+    if (!known()) return what + "not known";
+    return fmt::format("{}{} ({} to {}{})", what, shown(*condition, value), shown(*condition, sure.low), shown(*condition, sure.high), result->guessed() ? ", assumed" : "");
 }
 
 std::vector<Finding> judge(const std::vector<Condition>& conditions, const Report& report) {
@@ -164,12 +165,11 @@ std::vector<Finding> judge(const std::vector<Condition>& conditions, const Repor
             Finding finding{&condition, ours, peer ? &result : nullptr, 0, {}, Verdict::inconclusive};
             if (peer) {
                 const Ratio times = ratio(*ours, result);
-                if (times.value == 0) continue;  // never measured together
                 finding.value = times.value, finding.sure = times.sure;
             } else {
                 finding.value = result.value(condition.metric), finding.sure = result.sure(condition.metric);
             }
-            finding.holds = holds(condition, finding.sure);
+            if (finding.known()) finding.holds = holds(condition, finding.sure);
             findings.push_back(finding);
         }
     }
