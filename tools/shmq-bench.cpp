@@ -240,10 +240,12 @@ Json to_json(const std::vector<Finding>& findings) {
     return json;
 }
 
+constexpr const char* wide_spread = "the spread is wider than the question";
+
 // Failures are errors and always said; what is inconclusive unless -q asks for errors only.
 struct Outcome {
     std::vector<std::string> failed, inconclusive;
-    void add(Verdict verdict, const std::string& what, const char* unknown = "the spread is wider than the question") {
+    void add(Verdict verdict, const std::string& what, const char* unknown = wide_spread) {
         if (verdict == Verdict::yes) failed.push_back(what);
         if (verdict == Verdict::inconclusive) inconclusive.push_back(what + ": " + unknown);
     }
@@ -279,10 +281,8 @@ Exit measure_all(const Config& config) {
                                                      info(each.metric).rate ? short_rate(each.before) : short_time(each.before), info(each.metric).rate ? short_rate(each.after) : short_time(each.after)));
     }
     const std::vector<Finding> findings = judge(config.fail_if, report);
-    for (const Finding& finding : findings) {
-        if (finding.known()) outcome.add(finding.holds, finding.sentence());
-        else outcome.add(Verdict::inconclusive, finding.sentence(), "never were both measured at once without a sample being set aside");
-    }
+    for (const Finding& finding : findings)
+        outcome.add(finding.holds, finding.sentence(), finding.known() ? wide_spread : "never were both measured at once without a sample being set aside");
 
     if (config.json || !config.save.empty()) {
         Json json = to_json(report);

@@ -166,14 +166,9 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
 
 // The whole of push, for every message and every ring.
 Outcome ProducerCore::push_slowly(Bytes message, Deadline deadline) noexcept {
-    const u64 size = message.size(), n = slots_for(size);
-    if (!take(n)) {
-        if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return outcome;
-    }
-    std::byte* const at = ring_.slot(position_);
-    Ring::copy_in(at + ring_.prefix, message.data(), size);
-    seal(position_, at, size);
-    return publish(position_);
+    Claim room = claim(message.size(), deadline);
+    if (room) Ring::copy_in(room.bytes().data(), message.data(), message.size());
+    return room.commit();
 }
 
 // Into the claim at position_. The local copy of the ring stays in registers, which *this cannot: the

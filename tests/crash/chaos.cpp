@@ -198,6 +198,13 @@ struct Inside {
     Worker& worker;
 };
 
+template <class Handle>
+int leave(Worker& page, std::optional<Handle>& handle) {
+    Inside inside(page, in_detach);
+    handle.reset();
+    return 0;
+}
+
 // ---- a producer -----------------------------------------------------------------------------------
 
 // A consumer stopped in pop(buffer) has committed a message that the ledger does not know yet. No
@@ -294,18 +301,14 @@ int produce(u32 me, Random random) {
             if (count && claim && claim.commit() == Outcome::ok) settle(count);
             else page.dropped.fetch_add(1), claim.abandon(), settle(0);
         } else {
-            Inside inside(page, in_detach);
-            out.reset();
-            return 0;
+            return leave(page, out);
         }
         if (outcome != Outcome::ok && outcome != Outcome::full && outcome != Outcome::timed_out) {
             ledger->error(ledger->wrong, "%s: push: %s", ring.name, describe(outcome));
             return 1;
         }
     }
-    Inside inside(page, in_detach);
-    out.reset();
-    return 0;
+    return leave(page, out);
 }
 
 // ---- a consumer -----------------------------------------------------------------------------------
@@ -417,9 +420,7 @@ int consume(u32 me, Random random) {
             page.copies.fetch_add(1);
         } else {
             page.may_hold = 0;
-            Inside inside(page, in_detach);
-            in.reset();
-            return 0;
+            return leave(page, in);
         }
         page.may_hold = 0;
         if (outcome != Outcome::ok && outcome != Outcome::empty && outcome != Outcome::timed_out) {
@@ -427,9 +428,7 @@ int consume(u32 me, Random random) {
             return 1;
         }
     }
-    Inside inside(page, in_detach);
-    in.reset();
-    return 0;
+    return leave(page, in);
 }
 
 // ---- a consumer at a cursor -------------------------------------------------------------------------
@@ -589,9 +588,7 @@ int consume_at_cursor(u32 me, Random random) {
             return 1;
         }
     }
-    Inside inside(page, in_detach);
-    in.reset();
-    return 0;
+    return leave(page, in);
 }
 
 // ---- the commands ---------------------------------------------------------------------------------

@@ -129,6 +129,12 @@ struct Book {
         if (!redelivered) last[me][author] = number + 1;
         m.held = true, m.holder = me;
     }
+    // Of each producer that lives, has the last of so many been pushed?
+    bool complete(u32 producers, u32 each) const {
+        bool all = true;
+        for (u32 p = 0; p < producers; ++p) all &= of[p][each - 1].acked || weak::gone(p);
+        return all;
+    }
     void release(u32 author, u32 number) { of[author][number].released = true, of[author][number].held = false, ++delivered; }
 };
 
@@ -240,6 +246,12 @@ bool consume(ConsumerCore& core, u32 me, Book& book, Deadline deadline) {
 
 enum class Mortal { nobody, producer, consumer };
 
+// The thread that may be killed, or -1.
+int one_of(Mortal mortal, u32 producers, u32 consumers, std::minstd_rand& dice) {
+    if (mortal == Mortal::nobody) return -1;
+    return static_cast<int>(mortal == Mortal::producer ? dice() % producers : producers + dice() % consumers);
+}
+
 // Producers and consumers of a blocking ring, one of them killed.
 std::string stream(u64 seed, weak::Plan plan, Mortal mortal) {
     std::minstd_rand dice(static_cast<u32>(seed * 7 + 1));
@@ -261,13 +273,11 @@ std::string stream(u64 seed, weak::Plan plan, Mortal mortal) {
             const u32 me = producers + i;
             for (u32 idle = 0; idle < 8;) {
                 if (consume(*out[i], me, book, no_wait)) continue;
-                bool all = true;
-                for (u32 p = 0; p < producers; ++p) all &= book.of[p][each - 1].acked || weak::gone(p);
-                idle += all;
+                idle += book.complete(producers, each);
                 weak::yield();
             }
         });
-    plan.mortal = mortal == Mortal::nobody ? -1 : static_cast<int>(mortal == Mortal::producer ? dice() % producers : producers + dice() % consumers);
+    plan.mortal = one_of(mortal, producers, consumers, dice);
     plan.messages = memory.data, plan.message_bytes = ring.slots * slot_size;
     return weak::run(plan, std::move(threads), [&] {
         weak::sees_all();
@@ -377,16 +387,14 @@ std::string broadcast(u64 seed, weak::Plan plan, Mortal mortal) {
                 }
                 if (outcome != Outcome::ok) {
                     if (outcome != Outcome::empty) must(outcome, "pop");
-                    bool all = true;
-                    for (u32 p = 0; p < producers; ++p) all &= book.of[p][each - 1].acked || weak::gone(p);
-                    idle += all;
+                    idle += book.complete(producers, each);
                     weak::yield();
                 }
             }
             for (u32 p = 0; p < producers; ++p)
                 if (any[p] && !weak::gone(p) && next[p] != each) weak::found("a message is missing at the end");
         });
-    plan.mortal = mortal == Mortal::nobody ? -1 : static_cast<int>(mortal == Mortal::producer ? dice() % producers : producers + dice() % 2);
+    plan.mortal = one_of(mortal, producers, 2, dice);
     plan.messages = memory.data, plan.message_bytes = ring.slots * slot_size;
     return weak::run(plan, std::move(threads), [] {});
 }
@@ -441,7 +449,7 @@ std::string overwrite(u64 seed, weak::Plan plan, Mortal mortal) {
                 weak::yield();
             }
         });
-    plan.mortal = mortal == Mortal::nobody ? -1 : static_cast<int>(mortal == Mortal::producer ? dice() % producers : producers + dice() % consumers);
+    plan.mortal = one_of(mortal, producers, consumers, dice);
     plan.messages = memory.data, plan.message_bytes = ring.slots * slot_size;
     return weak::run(plan, std::move(threads), [&] {
         weak::sees_all();

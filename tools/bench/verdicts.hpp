@@ -53,7 +53,7 @@ struct Finding {
     double value;
     Interval sure;
     Verdict holds;
-    bool known() const noexcept { return value != 0; }  // false: no run of the peer that counts had one of ours beside it
+    bool known() const noexcept { return !peer || value != 0; }  // false: no run of the peer that counts had one of ours beside it
     std::string sentence() const;
 };
 std::vector<Finding> judge(const std::vector<Condition>& conditions, const Report& report);

@@ -109,6 +109,12 @@ std::string ring_operand(const std::vector<std::string>& operands, std::string_v
 
 [[noreturn]] void refuse(std::string_view found, std::string_view expected);
 [[noreturn]] void refuse(std::string_view found, std::string_view expected, const std::vector<std::string>& words);  // and which of them is near
+template <class Row, std::size_t count>
+[[noreturn]] void refuse(std::string_view found, std::string_view expected, const Row (&table)[count]) {  // a name that no row has
+    std::vector<std::string> names;
+    for (const Row& row : table) names.emplace_back(row.name);
+    refuse(found, expected, names);
+}
 
 std::uint64_t parse_count(std::string_view text);                // 0, 1, 2, ...
 std::uint64_t parse_size(std::string_view text);                 // as coreutils: 64, 4K = 4KiB = 4096, 4KB = 4000, M, G, ...
@@ -122,10 +128,7 @@ struct Choice {
 };
 template <class Value, std::size_t count>
 Value choose(std::string_view text, const Choice<Value> (&choices)[count]) {
-    std::vector<std::string> names;
-    for (const auto& choice : choices) {
+    for (const auto& choice : choices)
         if (text == choice.name) return choice.value;
-        names.emplace_back(choice.name);
-    }
-    refuse(text, "one of", names);
+    refuse(text, "one of", choices);
 }

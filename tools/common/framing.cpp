@@ -176,12 +176,9 @@ constexpr Framing table[] = {
 }  // namespace
 
 const Framing& find_framing(std::string_view name) {
-    std::vector<std::string> names;
-    for (const Framing& row : table) {
+    for (const Framing& row : table)
         if (row.name == name) return row;
-        names.emplace_back(row.name);
-    }
-    refuse(name, "one of", names);
+    refuse(name, "one of", table);
 }
 
 std::string framing_names() {

@@ -63,11 +63,7 @@ Columns<Row> parse_columns(std::string_view text, const Column<Row> (&columns)[c
         std::string name(text.substr(0, comma));
         std::ranges::transform(name, name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
         const auto* const column = std::ranges::find(columns, std::string_view(name), [](const Column<Row>& c) { return std::string_view(c.name); });
-        if (column == std::end(columns)) {
-            std::vector<std::string> known;
-            for (const Column<Row>& c : columns) known.emplace_back(c.name);
-            refuse(name, "columns out of", known);
-        }
+        if (column == std::end(columns)) refuse(name, "columns out of", columns);
         result.push_back(column);
         more = comma != std::string_view::npos;
         if (more) text.remove_prefix(comma + 1);
