@@ -186,6 +186,8 @@ class Place:
         self.search = f"{os.path.abspath(programs)}:{os.environ.get('PATH', '/usr/bin:/bin')}"
 
     def close(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         for pid in list(self.running):
             os.kill(pid, signal.SIGKILL)
             self.wait(pid)
@@ -230,7 +232,8 @@ class Place:
 
     def spawn(self, words, stdin=None, stdout=None):
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((stdin, 0), (stdout, 1)) if fd is not None]
-        pid = os.posix_spawn(self.program(words[0]), words, self.environment, file_actions=actions)
+        # Python ignores SIGPIPE, the commands of a shell do not.
+        pid = os.posix_spawn(self.program(words[0]), words, self.environment, file_actions=actions, setsigdef=[signal.SIGPIPE])
         self.running.add(pid)
         return pid, words[0]
 
@@ -251,7 +254,7 @@ class Place:
     def finish(self, started):
         for pid, name in started:
             status = self.wait(pid)
-            if status != 0:
+            if status not in (0, -signal.SIGPIPE):  # `echo | true`, as in a shell
                 raise Failure(f"{name} ended with {status}")
 
     def run(self, way):
