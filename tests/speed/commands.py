@@ -424,8 +424,8 @@ def measure(place, row, reps):
 def memory(place, reps):
     """Of a push and a pop that have moved all lines and are still there; and of a ring of the default size."""
     figures = [Figure("memory", "ring: more than its slots", [], 15, unit=" %"), Figure("memory", "push: beyond the ring", [], 8, unit=" MB"),
-               Figure("memory", "pop: beyond the ring", [], 8, unit=" MB"), Figure("memory", "push: with the ring, mapped twice", [], unit=" MB"),
-               Figure("memory", "pop: with the ring, mapped twice", [], unit=" MB")]
+               Figure("memory", "pop: beyond the ring", [], 8, unit=" MB"), Figure("memory", "push: with the ring", [], unit=" MB"),
+               Figure("memory", "pop: with the ring", [], unit=" MB")]
     for _ in range(reps):
         with contextlib.ExitStack() as after:
             place.prepare_ring("q", after)
@@ -459,9 +459,28 @@ def machine():
     return f"{model[1] if model else os.uname().machine}, {len(os.sched_getaffinity(0))} cores, Linux {os.uname().release}, load {load}"
 
 
+class Meanwhile:
+    """What others did with the processors, to the kernel's tick: are the figures worth reading?"""
+
+    def __init__(self):
+        self.began = self.now()
+
+    @staticmethod
+    def now():
+        user, nice, system, _, _, irq, softirq, steal, *_ = (int(ticks) for ticks in open("/proc/stat").readline().split()[1:])
+        tick = os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), (user + nice + system + irq + softirq) / tick - sum(os.times()[:4]), steal / tick
+
+    def __str__(self):
+        seconds, others, stolen = (now - then for now, then in zip(self.now(), self.began))
+        share = 100 / (seconds * os.cpu_count())
+        return f"Meanwhile others took {max(0, others * share):.0f} % of the processors, and the host {stolen * share:.0f} %."
+
+
 def table(heading, lines):
     if not lines:
         return
+    heading, *lines = [[cell.replace("|", "\\|") for cell in line] for line in (heading, *lines)]  # Markdown
     widths = [max(map(len, column)) for column in zip(heading, *lines)]
     for line in (heading, ["-" * width for width in widths], *lines):
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |")
@@ -491,7 +510,7 @@ def main():
         if absent:
             sys.exit(f"commands.py: not in {chosen.programs}: {', '.join(absent)}")
         print(f"{machine()}; {place.lines} lines of 100 bytes; {chosen.reps} repetitions\n", flush=True)
-        times, figures = [], []
+        meanwhile, times, figures = Meanwhile(), [], []
         for row in rows(chosen.lines, chosen.quick, chosen.long):
             if re.search(chosen.rows, row.name):
                 more_times, more_figures = measure(place, row, chosen.reps)
@@ -499,6 +518,7 @@ def main():
                 figures += more_figures
         if re.search(chosen.rows, "memory"):
             figures += memory(place, chosen.reps)
+        quiet = str(meanwhile)
     if not figures:
         sys.exit(f"commands.py: no row {chosen.rows}")
     table(["row", "way", "ms", "quartiles", "ns a message"], times)
@@ -506,6 +526,7 @@ def main():
         print("All bytes arrived. (--quick: no time above means anything.)")
     else:
         table(["row", "what", "median", "quartiles", "target", ""], [figure.cells() for figure in figures])
+        print(quiet)
 
 
 if __name__ == "__main__":
