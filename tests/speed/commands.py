@@ -29,6 +29,7 @@ import tempfile
 import time
 
 MB = 1_000_000
+ENDING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 BLOCK = 100_000  # lines with numbers of their own, 10 MB
 
 
@@ -64,7 +65,7 @@ class Way:
         return [ring for ring in RINGS if self.has(ring)]
 
     def programs(self):
-        return [stage.split()[0] for step in self.steps() for line in step for stage in line.split(" | ")]
+        return {stage.split()[0] for step in self.steps() for line in step for stage in line.split(" | ")}
 
 
 @dataclasses.dataclass
@@ -186,11 +187,10 @@ class Place:
         self.search = f"{os.path.abspath(programs)}:{os.environ.get('PATH', '/usr/bin:/bin')}"
 
     def close(self):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
         for pid in list(self.running):
-            os.kill(pid, signal.SIGKILL)
-            self.wait(pid)
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):  # waited for when a signal came
+                os.kill(pid, signal.SIGKILL)
+                self.wait(pid)
         shutil.rmtree(self.path)
 
     def program(self, name):
@@ -501,10 +501,16 @@ def arguments():
     return chosen
 
 
+def end_tidily(number, _):
+    for each in ENDING:  # timeout(1), for one, sends it twice
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main():
     chosen = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in ENDING:
+        signal.signal(number, end_tidily)
     with contextlib.closing(Place(chosen.programs, chosen.lines, chosen.quick)) as place:
         absent = [name for name in ("shmq-create", "shmq-push", "shmq-pop", "shmq-stat") if not place.program(name)]
         if absent:
@@ -534,5 +540,3 @@ if __name__ == "__main__":
         main()
     except Failure as failure:
         sys.exit(f"commands.py: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(130)
