@@ -460,21 +460,19 @@ def machine():
 
 
 class Meanwhile:
-    """What others did with the processors, to the kernel's tick: are the figures worth reading?"""
+    """The share of the processors that was neither idle nor ours: are the figures worth reading?"""
 
     def __init__(self):
         self.began = self.now()
 
     @staticmethod
     def now():
-        user, nice, system, _, _, irq, softirq, steal, *_ = (int(ticks) for ticks in open("/proc/stat").readline().split()[1:])
-        tick = os.sysconf("SC_CLK_TCK")
-        return time.monotonic(), (user + nice + system + irq + softirq) / tick - sum(os.times()[:4]), steal / tick
+        idle, waiting = open("/proc/stat").readline().split()[4:6]
+        return time.monotonic() * os.cpu_count(), (int(idle) + int(waiting)) / os.sysconf("SC_CLK_TCK") + sum(os.times()[:4])
 
     def __str__(self):
-        seconds, others, stolen = (now - then for now, then in zip(self.now(), self.began))
-        share = 100 / (seconds * os.cpu_count())
-        return f"Meanwhile others took {max(0, others * share):.0f} % of the processors, and the host {stolen * share:.0f} %."
+        whole, known = (now - then for now, then in zip(self.now(), self.began))
+        return f"Meanwhile others and the host took {max(0, 100 * (1 - known / whole)):.0f} % of the processors."
 
 
 def table(heading, lines):
