@@ -125,7 +125,8 @@ def rows(lines, quick, long):
         "shmq": Way(("cat {lines} | shmq-push -e q", "shmq-pop q | cat > {null}")),
         "fifo": Way(("cat {lines} | cat > {fifo}", "cat < {fifo} | cat > {null}")),
         "socat": Way((f"cat {{lines}} | socat {buffer} - {connect}", f"socat {buffer} {listen} - | cat > {{null}}")),
-    }, [Ratio("shmq", ("fifo",), 1 / 2.5), Ratio("shmq", ("socat",), 1)])
+        "one pipe": Way(("cat {lines} | cat > {null}",)),
+    }, [Ratio("shmq", ("fifo",), 1 / 2.5), Ratio("shmq", ("socat",), 1), Ratio("shmq", ("one pipe",))])
 
     yield Row("count", "lines", {
         "shmq": Way(("shmq-push -e q < {lines}", "shmq-pop q | wc -l")),
@@ -133,8 +134,8 @@ def rows(lines, quick, long):
         "mbuffer": Way(("mbuffer -q -m 64M < {lines} > {fifo}", "mbuffer -q -m 64M < {fifo} | wc -l")),
         "socat": Way((f"socat {buffer} OPEN:{{lines}} {connect}", f"socat {buffer} {listen} - | wc -l")),
         "fifo": Way(("cat {lines} > {fifo}", "cat < {fifo} | wc -l")),
-        "fifo, no cat": Way(("cat {lines} > {fifo}", "wc -l < {fifo}")),
-    }, [Ratio("shmq", ("pv", "mbuffer", "socat", "fifo"), 1), Ratio("shmq", ("fifo, no cat",))])
+        "one pipe": Way(("cat {lines} | wc -l",)),
+    }, [Ratio("shmq", (peer,)) for peer in ("pv", "mbuffer", "socat", "fifo", "one pipe")] + [Ratio("shmq", ("pv", "mbuffer", "socat", "fifo"), 1)])
 
     yield Row("chunk", "random", {
         "shmq": Way(("shmq-push -F chunk -e q < {random}", "shmq-pop -F chunk q > {null}")),
