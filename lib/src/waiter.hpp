@@ -18,6 +18,8 @@
 
 #include <shmq/detail/ring.hpp>
 
+#include <utility>
+
 namespace shmq::detail {
 
 inline constexpr std::chrono::milliseconds sleep_cap{100};
@@ -55,7 +57,10 @@ public:
 
     template <class Poll, class Quick, class Look, class Word>
     Outcome wait(Poll poll, Quick quick, Look look, Word word) noexcept {
-        if (deadline_ != no_wait && core_.waiting_ != Waiting::block && spin_briefly(poll, quick)) return Outcome::ok;
+        if (deadline_ != no_wait && core_.waiting_ != Waiting::block && spinning_helps()) {
+            linger();
+            if (spin_briefly(poll, quick)) return Outcome::ok;
+        }
         if (const Outcome outcome = look(false); outcome != pending_ || deadline_ == no_wait) return outcome;
         if (core_.waiting_ == Waiting::spin) return spin_for_ever(poll, quick, look);
         for (bool woken = false;;) {
@@ -88,14 +93,28 @@ public:
     }
 
 private:
+    // In a fast stream every look takes the line with the words, or with the position, away from the other
+    // side, which needs it for its next message. So where one wait after the other ends at once we stay away
+    // for a moment, as long as that brings several messages together, but few for the size of the ring. In a
+    // round trip no wait ends at once: there nothing changes.
+    void linger() noexcept {
+        const u64 moved = core_.moved(), burst = moved - std::exchange(core_.waited_at_, moved), capacity = core_.ring_.capacity;
+        if (core_.short_waits_ < fast_stream || capacity <= worth_it * part_of_ring) return;
+        const bool lingered = core_.short_waits_ > fast_stream;
+        if (lingered && (burst < worth_it || burst * core_.announced_slots_ * part_of_ring > capacity)) {
+            core_.short_waits_ = 0;
+            return;
+        }
+        for (u32 i = 0; i < linger_pauses; ++i) pause_briefly();
+    }
     template <class Poll, class Quick>
     bool spin_briefly(Poll poll, Quick quick) noexcept {
-        if (!spinning_helps()) return false;
         u32& budget = core_.spin_;
         if (budget == 0) budget = longest_spin;
         for (u32 i = 0; i < budget; ++i) {
             if (poll()) {
                 if (!quick()) return false;
+                core_.short_waits_ = i <= at_once || core_.short_waits_ > fast_stream ? core_.short_waits_ + 1 : 0;
                 budget = budget * 2 < longest_spin ? budget * 2 : longest_spin;
                 return true;
             }
@@ -130,6 +149,8 @@ private:
 
     // In polls: the longest spin is about what a sleep and a wake across cores cost, some 20 us.
     static constexpr u32 shortest_spin = 64, longest_spin = 1024;
+    // Tried out with messages of 8 and 64 bytes: less or more of each brought less.
+    static constexpr u32 at_once = 2, fast_stream = 16, linger_pauses = 24, worth_it = 4, part_of_ring = 4;
 
     Core& core_;
     Deadline deadline_;

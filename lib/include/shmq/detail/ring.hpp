@@ -250,7 +250,9 @@ protected:
     u64 announced_slots_ = 0;
     u32 entry_;
     Waiting waiting_;
-    u32 spin_ = 0;  // how long spinning last paid off: what `adaptive` adapts
+    u32 spin_ = 0;         // how long spinning last paid off: what `adaptive` adapts
+    u32 short_waits_ = 0;  // in a row, that ended at once
+    u64 waited_at_ = 0;    // as many messages when it last waited
     std::atomic<u32> alert_{0};
     std::atomic<bool> interrupted_{false};
     u64 touched_ = moved();  // as many messages when touch() was called, and the one it was about
