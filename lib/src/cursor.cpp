@@ -250,7 +250,7 @@ Outcome ConsumerCore::read_at_cursor(Deadline deadline) noexcept {
     const auto poll = [&]() noexcept {
         const u64 p = own_cursor() ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
         return ring_.overwrite ? ring_.pending() != 0 && (ring_.lines->write_position.value.load(std::memory_order_relaxed) & ~end_bit) != p
-                               : ring_.age(ring_.word(p).load(std::memory_order_relaxed), p) >= 0;
+                               : ring_.arrived(p);
     };
     const auto quick = [&]() noexcept { return look_at_cursor(false) == Outcome::ok; };
     // All who wait at their own cursor must hear of a message, not one of them.

@@ -456,8 +456,7 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
         return outcome;
     };
     const auto poll = [&]() noexcept {
-        const u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
-        return ring_.age(ring_.word(h).load(std::memory_order_relaxed), h) >= 0;
+        return ring_.arrived(ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed));
     };
     const auto quick = [&]() noexcept {
         if (read()) return true;

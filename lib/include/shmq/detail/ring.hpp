@@ -142,6 +142,14 @@ struct Ring {
         for (u64 i = 0; i < bytes && i < far_ahead; i += 64) __builtin_prefetch(at + far_ahead + i, for_writing);
     }
 
+    // Is anything committed at a position? Whoever waits for that fetches the beginning of the message each time it
+    // looks: then that comes along with the word, and not one trip to the other core's cache later.
+    bool arrived(u64 position) const noexcept {
+        __builtin_prefetch(slot(position));
+        if (!fixed || slot_size > 64) __builtin_prefetch(slot(position) + 64);
+        return age(word(position).load(std::memory_order_relaxed), position) >= 0;
+    }
+
     // A payload into its place. Short ones 16 bytes at a time: behind a header of 16 bytes each of the widest
     // stores that memcpy has would lie across two lines, and wait for both to come from the other side's cache.
     static constexpr std::size_t short_payload = 128;
