@@ -19,6 +19,11 @@
 // single instruction. To reach instruction i of a long operation quickly, the tester runs the victim to a
 // hardware breakpoint on the last instruction before i that was executed for the first time there, and
 // single-steps from it.
+//
+//   SHMQ_CRASH_ONLY=push      only rows with that in their name; double: the double kills; =push: of that name
+//   SHMQ_CRASH_POLICIES=N     only policies with these bits
+//   SHMQ_CRASH_POINTS=N       everyday: about as many points besides those (40)
+//   SHMQ_CRASH_DOUBLES=N      about as many points of either operation of a double kill (8; long: 100)
 #include "common.hpp"
 
 #include <sched.h>
@@ -1292,6 +1297,11 @@ bool runs_with(const Scenario& s, const Kind& k) {
     return !(s.variable_only && k.fixed) && !(s.many_producers && k.one_producer) && !(s.many_consumers && k.one_consumer) && !(s.one_policy && (k.one_producer || k.one_consumer));
 }
 
+bool asked_for(const char* name) {
+    const char* const only = getenv("SHMQ_CRASH_ONLY");
+    return !only || (*only == '=' ? std::strcmp(name, only + 1) == 0 : std::strstr(name, only) != nullptr);
+}
+
 // What one tester found.
 struct Totals {
     u64 kills, stops, doubles, failures;
@@ -1307,18 +1317,18 @@ int test_share(u32 me, u32 testers, Totals& totals) {
         (void)!write(1, text, sizeof text - 1);
         _exit(1);
     });
-    const char* const only = getenv("SHMQ_CRASH_ONLY");
-    const u64 only_policies = from_environment("SHMQ_CRASH_POLICIES", 0);  // Policy bits; 0: all
+    const u64 only_policies = from_environment("SHMQ_CRASH_POLICIES", every_policy);
     const u64 wanted = from_environment("SHMQ_CRASH_POINTS", 40);
-    const bool every_row = long_run() || only;  // else those that failed
+    const u64 grid = std::max<u64>(1, from_environment("SHMQ_CRASH_DOUBLES", long_run() ? 100 : 8));
+    const bool every_row = long_run() || getenv("SHMQ_CRASH_ONLY");  // else those that failed
     u32 row = 0;
     if (me == 0) std::printf("%s\n", long_run() ? "after every single instruction" : "everyday: before and after each instruction that changes the segment or enters the kernel, and at a stride between (SHMQ_LONG=1: after each)");
 
     const auto all = scenarios();
     for (const auto& scenario : all) {
-        if (only && !std::strstr(scenario.name, only)) continue;
+        if (!asked_for(scenario.name)) continue;
         for (const Policy what : {plain, broadcast, overwrite, broadcast_overwrite}) {
-            if (!(scenario.policies & what) || (only_policies && !(what & only_policies))) continue;
+            if (!(scenario.policies & what & only_policies)) continue;
             for (const auto& [one_producer, one_consumer] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
                 if (row++ % testers != me) continue;
                 Result result;
@@ -1386,7 +1396,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
     const Pair pairs[] = {{find("push of 3 slots"), consumer}, {find("push of a batch"), consumer}, {find("claim_batch, commit"), consumer}, {large, producer}, {large, consumer},
                           {find("pop, release"), consumer}, {find("pop_batch, release"), consumer}, {find("pop_batch, backwards"), consumer}, {find("redelivery, take-over"), consumer}};
     for (const auto& [first, second] : pairs) {
-        if ((only && !std::strstr("double", only) && !std::strstr(first.name, only)) || (only_policies && !(only_policies & plain))) continue;
+        if (!(asked_for("double") || asked_for(first.name)) || !(only_policies & plain)) continue;
         for (const bool one_producer : {true, false}) {
             for (const bool one_consumer : {true, false}) {
                 if (row++ % testers != me) continue;
@@ -1403,7 +1413,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                         continue;
                     }
                     auto visible = points_of(survey, 1, 1);
-                    every_i = std::max<u64>(1, visible.size() / (long_run() ? 100 : 8));
+                    every_i = std::max<u64>(1, visible.size() / grid);
                     for (u64 n = 0; n < visible.size() && !failed; n += every_i) {
                         Survey then;
                         ++firsts;
@@ -1413,7 +1423,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                         }
                         // Among those that change something, whose turn it is shifts with the first kill.
                         const auto thens = points_of(then, 1, 1);
-                        every_j = std::max<u64>(1, thens.size() / (long_run() ? 100 : 8));
+                        every_j = std::max<u64>(1, thens.size() / grid);
                         for (u64 m = n % every_j; m < thens.size() && !failed; m += every_j) {
                             ++points;
                             failed = !kill_twice(first, second, kind, survey, visible[n], thens[m], then);
