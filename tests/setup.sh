@@ -8,7 +8,7 @@ cd "$root"
 
 build_packages='g++ cmake ninja-build libcli11-dev libfmt-dev nlohmann-json3-dev jq'
 test_packages='doctest-dev spin strace clang libclang-rt-dev procps util-linux bsdutils mount perl-base python3 pkg-config man-db mandoc
-               locales bash zsh fish bash-completion tmux mosquitto mosquitto-clients redis-server redis-tools pv mbuffer socat
+               locales bash zsh fish bash-completion tmux mosquitto mosquitto-clients redis-server redis-tools pv mbuffer socat libboost-dev
                lintian dpkg-dev fakeroot systemd binutils file'
 
 say() { printf '== %s\n' "$*"; }
