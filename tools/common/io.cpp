@@ -1,5 +1,6 @@
 #include "common/io.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -32,11 +33,23 @@ void wait_until_ready(int fd, short events) {
 
 }  // namespace
 
+void WidePipe::look(int fd) noexcept {
+    const auto now = Clock::now();
+    const bool quick = now - std::exchange(since_, now) < short_time;
+    left_ = quick ? SIZE_MAX : much;
+    if (!quick) return;
+    const int size = fcntl(fd, F_GETPIPE_SZ);  // -1: no pipe
+    if (size >= 0 && size < wide) fcntl(fd, F_SETPIPE_SZ, wide);  // fails where this user has enough of them
+}
+
 std::size_t Input::read(std::span<std::byte> into) {
     for (;;) {
         stop_if_signalled();
         const ssize_t got = ::read(fd_, into.data(), into.size());
-        if (got >= 0) return static_cast<std::size_t>(got);
+        if (got >= 0) {
+            pipe_.moved(fd_, static_cast<std::size_t>(got));
+            return static_cast<std::size_t>(got);
+        }
         if (errno == EAGAIN || errno == EWOULDBLOCK) wait_until_ready(fd_, POLLIN);
         else if (errno != EINTR) fail("stdin", errno);
     }
@@ -102,6 +115,7 @@ void Output::write_all(shmq::Bytes bytes) {
         const ssize_t wrote = ::write(fd_, bytes.data(), bytes.size());
         if (wrote >= 0) {
             accepted_ += static_cast<std::size_t>(wrote);
+            pipe_.moved(fd_, static_cast<std::size_t>(wrote));
             bytes = bytes.subspan(static_cast<std::size_t>(wrote));
         } else if (errno == EPIPE) {
             nobody_reads();

@@ -2,6 +2,7 @@
 // throw Failure(io) on an error, and Stopped when a signal came.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,6 +12,26 @@
 #include <string_view>
 
 #include <shmq/shmq.hpp>
+
+// A pipe holds 64 KiB, which a quick reader or writer empties or fills in some microseconds: then they sleep
+// and are woken for every few messages. One through which so much goes in so short a time is made as large as
+// anybody may make it. Any other stays small: what lies in a pipe is out of the ring, and nobody else can have it.
+class WidePipe {
+public:
+    void moved(int fd, std::size_t bytes) noexcept {
+        if (bytes < left_) left_ -= bytes;
+        else look(fd);
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    void look(int fd) noexcept;
+    static constexpr std::size_t much = 8 << 20;
+    static constexpr std::chrono::milliseconds short_time{80};
+    static constexpr int wide = 1 << 20;  // the kernel's default for pipe-max-size, proc_sys_fs(5)
+    std::size_t left_ = much;
+    Clock::time_point since_ = Clock::now();
+};
 
 // What was read and not yet used, contiguous.
 class Input {
@@ -31,6 +52,7 @@ public:
 private:
     static constexpr std::size_t first_capacity = 256 * 1024;
     int fd_;
+    WidePipe pipe_;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
 };
@@ -75,6 +97,7 @@ private:
 
     static constexpr std::size_t size = 128 * 1024;
     int fd_;
+    WidePipe pipe_;
     bool tells_ = false;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t capacity_ = 0, used_ = 0;
