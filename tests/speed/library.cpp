@@ -198,6 +198,8 @@ struct Measurement {
 
 const Measurement measurements[] = {
     {"cache line there and back", Unit::ns, [] { return round_trip<Line>(8); }},
+    {"bare ring, 8 B there and back", Unit::ns, [] { return round_trip<BareRing<8, small, 1>>(8); }},
+    {"bare ring, 64 B there and back", Unit::ns, [] { return round_trip<BareRing<64, medium, 1>>(64); }},
     {"8 B there and back, spinning", Unit::ns, [] { return round_trip<OneByOne<8, small, Room::fixed, one, Waiting::spin>>(8); }},
     {"64 B there and back, spinning", Unit::ns, [] { return round_trip<OneByOne<64, medium, Room::fixed, one, Waiting::spin>>(64); }},
     {"64 B there and back, adaptive", Unit::ns, [] { return round_trip<OneByOne<64, medium, Room::fixed, one, Waiting::adaptive>>(64); }},
@@ -237,6 +239,8 @@ struct Row {
 const Row rows[] = {
     {"8 B there and back, spinning", "cache line there and back", 1.2},
     {"64 B there and back, spinning", "cache line there and back", 1.2},
+    {"8 B there and back, spinning", "bare ring, 8 B there and back", 0},
+    {"64 B there and back, spinning", "bare ring, 64 B there and back", 0},
     {"64 B, adaptive, one a millisecond", "futex, one a millisecond", 1.1},
     {"64 B there and back, adaptive", "64 B there and back, spinning", 1.3},
     {"64 B, one call a message", "bare ring, 64 B, each published", 1.5},
