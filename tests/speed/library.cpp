@@ -74,7 +74,7 @@ private:
 template <std::size_t bytes, std::size_t messages, Room room, shmq::Sides sides, Waiting waiting>
 class OneByOne : public Ring {
 public:
-    explicit OneByOne(std::size_t) : Ring(options(room, sides, bytes, messages), waiting) {}
+    OneByOne() : Ring(options(room, sides, bytes, messages), waiting) {}
     void send(const std::byte* message) { must(producer_->push({message, bytes})); }
     bool receive(std::byte* message) {
         const auto copied = consumer_->pop(std::span(message, bytes));
@@ -86,7 +86,7 @@ public:
 template <std::size_t bytes, std::size_t messages, std::size_t batch, shmq::Sides sides, Waiting waiting>
 class Batches : public Ring {
 public:
-    explicit Batches(std::size_t) : Ring(options(Room::fixed, sides, bytes, messages), waiting) {}
+    Batches() : Ring(options(Room::fixed, sides, bytes, messages), waiting) {}
     void send(const std::byte* message) {
         std::span<std::byte> place;
         while (!out_ || !(place = out_->next(bytes)).data()) {
@@ -130,7 +130,7 @@ private:
 template <std::size_t bytes, std::size_t messages>
 class InPlace : public Ring {
 public:
-    explicit InPlace(std::size_t) : Ring(options(Room::fixed, shmq::one, bytes, messages), Waiting::spin) {}
+    InPlace() : Ring(options(Room::fixed, shmq::one, bytes, messages), Waiting::spin) {}
     void send(const std::byte* message) {
         auto claim = producer_->claim(bytes);
         must(claim.outcome());
@@ -188,7 +188,7 @@ double idle() {
 constexpr auto one = shmq::one, many = shmq::many;
 constexpr std::size_t small = 8192, medium = 4096, kilo = 1024, wide = 64 * kilo;
 
-enum class Unit { rate, ns, cpu };
+enum class Unit { rate, ns };
 
 struct Measurement {
     const char* name;

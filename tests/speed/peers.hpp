@@ -15,6 +15,12 @@
 namespace speed {
 
 inline constexpr u64 end_mark = ~u64{0};
+// For queues that know no end: its number is end_mark.
+template <std::size_t bytes>
+struct EndMessage {
+    alignas(64) std::byte data[bytes];
+    EndMessage() { std::memset(data, 0xff, bytes); }
+};
 
 // Long ones by the library's memcpy: what the compiler makes of a constant length is some times slower.
 template <std::size_t bytes>
@@ -27,7 +33,6 @@ void copy(std::byte* to, const std::byte* from) {
 // A line of memory that one side writes and the other waits for. One message at a time.
 class Line {
 public:
-    explicit Line(std::size_t) {}
     void open_sender() {}
     void open_receiver() {}
     void send(const std::byte* message) { word_->store(number_of(message) + 2, std::memory_order_release); }
@@ -49,7 +54,6 @@ private:
 // The same, asleep until it is written.
 class Futex {
 public:
-    explicit Futex(std::size_t) {}
     void open_sender() {}
     void open_receiver() {}
     void send(const std::byte* message) { put(static_cast<std::uint32_t>(number_of(message)) + 2); }
@@ -77,7 +81,7 @@ private:
 template <std::size_t bytes, std::size_t slots, u64 publish_every>
 class BareRing {
 public:
-    explicit BareRing(std::size_t) : data_(shared_bytes(bytes * slots)) {}
+    BareRing() : data_(shared_bytes(bytes * slots)) {}
     BareRing(const BareRing&) = delete;
     BareRing& operator=(const BareRing&) = delete;
     ~BareRing() { munmap(data_, bytes * slots); }
@@ -126,7 +130,7 @@ private:
 template <std::size_t bytes, std::size_t slots>
 class Vyukov {
 public:
-    explicit Vyukov(std::size_t) {
+    Vyukov() {
         for (u64 i = 0; i < slots; ++i) queue_->cells[i].turn.store(i, std::memory_order_relaxed);
     }
     void open_sender() {}
@@ -137,9 +141,7 @@ public:
         cell.turn.store(position_ + 1, std::memory_order_release);
     }
     void finish() {
-        alignas(64) std::byte end[bytes];
-        std::memset(end, 0xff, bytes);
-        send(end);
+        send(EndMessage<bytes>().data);
     }
     bool receive(std::byte* message) {
         Cell& cell = take(queue_->tail, 1);
@@ -181,7 +183,7 @@ class BoostQueue {
     using Queue = boost::interprocess::message_queue;
 
 public:
-    explicit BoostQueue(std::size_t) : name_("shmq-speed-" + std::to_string(getpid())) {
+    BoostQueue() : name_("shmq-speed-" + std::to_string(getpid())) {
         Queue::remove(name_.c_str());
         queue_ = std::make_unique<Queue>(boost::interprocess::create_only, name_.c_str(), slots, bytes);
     }
@@ -193,9 +195,7 @@ public:
     void send(const std::byte* message) { queue_->send(message, bytes, 0); }
     void flush() {}
     void finish() {
-        alignas(64) std::byte end[bytes];
-        std::memset(end, 0xff, bytes);
-        for (int receiver = 0; receiver < 2; ++receiver) send(end);
+        for (int receiver = 0; receiver < 2; ++receiver) send(EndMessage<bytes>().data);
     }
     bool receive(std::byte* message) {
         Queue::size_type size = 0;

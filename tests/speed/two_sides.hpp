@@ -2,12 +2,13 @@
 // second, how long there and back. Every message carries a number, which the receiver checks.
 //
 // A channel is anything with
-//     explicit Channel(std::size_t bytes);       made before the processes are, so in memory they share
+//     Channel();                                 made before the processes are, so in memory they share
 //     void open_sender(), open_receiver();       once in each process
 //     void send(const std::byte* message);
 //     void finish();                             after the last one: sends what it kept, and the end
+//     void flush();                              many_rate() only: sends what it kept
 //     bool receive(std::byte* message);          false: the end
-// `bytes` is the same for all its messages, and 8 at least.
+// whose messages all have the `bytes` that it is measured with, 8 at least.
 #pragma once
 
 #include <sched.h>
@@ -151,6 +152,8 @@ public:
         return at_.get() + n % turns_ * stride_;
     }
 
+    std::byte* first() { return at_.get(); }  // to receive into
+
 private:
     struct Free {
         void operator()(std::byte* at) const { std::free(at); }
@@ -174,7 +177,7 @@ double rate(std::size_t bytes) {
         double rate = 0;
     };
     Shared<Page> page;
-    Channel channel(bytes);
+    Channel channel;
     run({[&] {
              channel.open_sender();
              Messages messages(bytes);
@@ -187,7 +190,7 @@ double rate(std::size_t bytes) {
          [&] {
              channel.open_receiver();
              Messages to(bytes);
-             auto* const message = const_cast<std::byte*>(to.message(0));
+             auto* const message = to.first();
              page->wait_for(2);
              Meter meter;
              for (u64 n = 0; channel.receive(message); ++n, meter.count()) must_be(number_of(message), n);
@@ -204,11 +207,11 @@ double round_trip(std::size_t bytes, u64 idle_ns = 0) {
         double median = 0;
     };
     Shared<Page> page;
-    Channel there(bytes), back(bytes);
+    Channel there, back;
     run({[&] {
              there.open_sender(), back.open_receiver();
              Messages messages(bytes), to(bytes);
-             auto* const answer = const_cast<std::byte*>(to.message(0));
+             auto* const answer = to.first();
              page->wait_for(2);
              const u64 until = now_ns() + static_cast<u64>(sample_seconds * 1e9), least = idle_ns ? 10 : least_samples;
              std::vector<u64> samples;
@@ -233,7 +236,7 @@ double round_trip(std::size_t bytes, u64 idle_ns = 0) {
          [&] {
              there.open_receiver(), back.open_sender();
              Messages to(bytes);
-             auto* const message = const_cast<std::byte*>(to.message(0));
+             auto* const message = to.first();
              page->wait_for(2);
              while (there.receive(message)) back.send(message);
              page->wait_for(4);
@@ -250,7 +253,7 @@ double many_rate(std::size_t bytes) {
         u64 first_ns = 0;
     };
     Shared<Page> page;
-    Channel channel(bytes);
+    Channel channel;
     const auto sender = [&] {
         channel.open_sender();
         Messages messages(bytes);
@@ -266,7 +269,7 @@ double many_rate(std::size_t bytes) {
     const auto receiver = [&] {
         channel.open_receiver();
         Messages to(bytes);
-        auto* const message = const_cast<std::byte*>(to.message(0));
+        auto* const message = to.first();
         page->wait_for(4);
         u64 n = 0;
         while (channel.receive(message)) ++n;
