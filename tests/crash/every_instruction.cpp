@@ -16,9 +16,9 @@
 //
 // A survey of each operation records which instructions change the segment or are system calls. Everyday
 // runs kill after each of those, before each of those, and at a stride between; SHMQ_LONG=1 after every
-// single instruction. To reach instruction i of a long operation quickly, the tester runs the victim to a
-// hardware breakpoint on the last instruction before i that was executed for the first time there, and
-// single-steps from it.
+// single instruction. To reach instruction i of a long operation quickly, the tester runs the victim into a
+// hardware breakpoint so often, and single-steps from there, that the stops are fewest together: in a loop
+// it meets a breakpoint once a round.
 //
 //   SHMQ_CRASH_ONLY=push      only rows with that in their name; double: the double kills; =push: of that name
 //   SHMQ_CRASH_POLICIES=N     only policies with these bits
@@ -37,7 +37,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include <shmq/shmq.hpp>
@@ -712,9 +712,13 @@ struct Scenario {
     std::function<void(World&)> unblock = {};  // when the victim sleeps
 };
 
+struct Anchor {
+    u64 step = 0, meetings = 0;    // the operation's step that executes its instruction for the so-manieth time
+};
+
 struct Survey {
     u64 steps = 0;
-    std::vector<u64> anchors;      // step to run to by a breakpoint on the way to this one
+    std::vector<Anchor> anchors;   // where to run to by a breakpoint on the way to this step
     std::vector<u64> addresses;
     std::vector<bool> visible;     // this step changed the segment or was a system call
     u64 blocks_at = ~u64{0};
@@ -749,13 +753,16 @@ void wait_step(pid_t pid, const Scenario& scenario, World& world, bool& unblocke
 bool advance(pid_t pid, Page& page, u64 steps, const Scenario& scenario, World& world, const Survey* survey, bool until_blocked = false) {
     bool unblocked = false, blocked = false;
     u64 at = 0;
-    if (survey && breakpoints_work && steps < survey->anchors.size() && survey->anchors[steps] > 24) {
-        const u64 anchor = survey->anchors[steps], address = survey->addresses[anchor];
+    if (survey && breakpoints_work && steps < survey->anchors.size() && survey->anchors[steps].step > survey->anchors[steps].meetings + 24) {
+        const auto [anchor, meetings] = survey->anchors[steps];
+        const u64 address = survey->addresses[anchor];
         const auto poke = [&](std::size_t n, u64 value) { return ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg) + n * 8, value) == 0; };
         if (poke(0, address) && poke(7, 1)) {
-            ptrace(PTRACE_CONT, pid, nullptr, nullptr);
-            wait_step(pid, scenario, world, unblocked, until_blocked, blocked);
-            if (blocked) return true;
+            for (u64 met = 0; met < meetings && page.phase < 2; ++met) {
+                ptrace(PTRACE_CONT, pid, nullptr, nullptr);
+                wait_step(pid, scenario, world, unblocked, until_blocked, blocked);
+                if (blocked) return true;
+            }
             // Also where it was not met (reading the clock is not always the same instructions): the victim
             // keeps it when it is let go, and may come there on its way out.
             poke(7, 0), poke(6, 0);
@@ -776,16 +783,18 @@ bool advance(pid_t pid, Page& page, u64 steps, const Scenario& scenario, World& 
 
 Survey survey_of(pid_t pid, Page& page, const Scenario& scenario, World& world) {
     Survey survey;
-    std::unordered_set<u64> seen;
+    std::unordered_map<u64, u64> executed;  // how often, by address
     std::vector<std::byte> last(world.view, world.view + world.view_bytes);
-    u64 anchor = 0;
+    Anchor anchor;
     bool unblocked = false, blocked = false;
     survey.visible.push_back(true);
     for (u64 step = 0;; ++step) {
         struct user_regs_struct regs {};
         ptrace(PTRACE_GETREGS, pid, nullptr, &regs);
         survey.addresses.push_back(regs.rip);
-        if (seen.insert(regs.rip).second) anchor = step;
+        const u64 meetings = ++executed[regs.rip];
+        // How long one that waits spins is not always the same.
+        if (scenario.unblock ? meetings == 1 : meetings <= anchor.meetings + (step - anchor.step)) anchor = {step, meetings};
         survey.anchors.push_back(anchor);
         const u64 code = static_cast<u64>(ptrace(PTRACE_PEEKTEXT, pid, regs.rip, nullptr));
         const bool system_call = (code & 0xffff) == 0x050f;
