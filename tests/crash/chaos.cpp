@@ -679,10 +679,11 @@ private:
     u64 may_be_redelivered_ = 0, may_be_printed_twice_ = 0, in_namespace_ = 0, as_user_ = 0;
     bool crashed_ = false;
     double longest_stall_ = 0, longest_starved_ = 0;
-    std::string stalled_;
+    std::string stalled_;  // where and when
     struct Progress {
         u64 seen = 0;
         double since = 0;
+        u64 killed = 0;
         double looked = 0, starved = 0;  // since when somebody of the ring waits for a processor
     };
     std::vector<Progress> progress_ = {};
@@ -792,6 +793,7 @@ private:
         m.pid = 0;
         if (killed) {
             ++kills_;
+            ++progress_[m.ring].killed;
             if (m.tool) ++tool_kills_;
             else if (page.where == in_operation) ++inside_;
             else if (page.where == in_wait) ++waiting_;
@@ -882,7 +884,7 @@ private:
             }
             if (at - p.since > longest_stall_) {
                 longest_stall_ = at - p.since;
-                stalled_ = rings[r].name;
+                stalled_ = std::string(rings[r].name) + ", where " + std::to_string(p.killed) + " were killed meanwhile";
                 if (longest_stall_ > stall_limit) ledger->error(ledger->wrong, "%s: nothing moved for %.1f s", rings[r].name, longest_stall_);
             }
         }
