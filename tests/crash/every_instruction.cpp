@@ -16,7 +16,8 @@
 //
 // A survey of each operation records which instructions change the segment or are system calls. Everyday
 // runs kill after each of those, before each of those, and at a stride between; SHMQ_LONG=1 after every
-// single instruction. To reach instruction i of a long operation quickly, the tester runs the victim into a
+// single instruction, but for the loop in which a producer waits for a stopped one: three rounds of it,
+// and at a stride. To reach instruction i of a long operation quickly, the tester runs the victim into a
 // hardware breakpoint so often, and single-steps from there, that the stops are fewest together: in a loop
 // it meets a breakpoint once a round.
 //
@@ -709,6 +710,7 @@ struct Scenario {
     bool drops = false;            // what was lost cannot be counted exactly: claims that never become messages, an ordinal not told
     bool sleeper_after = false;    // another consumer falls asleep once the victim holds the only message
     u64 sparse = 1;                // everyday: only every so many of the points
+    u64 rounds = 0;                // long: of a loop only so many, and at a stride; 0: all
     std::function<void(World&)> unblock = {};  // when the victim sleeps
 };
 
@@ -815,13 +817,17 @@ Survey survey_of(pid_t pid, Page& page, const Scenario& scenario, World& world) 
     return survey;
 }
 
-std::vector<u64> points_of(const Survey& survey, u64 sparse, u64 wanted) {
+u64 stride_of(const Survey& survey, u64 wanted, u64 rounds) { return long_run() && !rounds ? 1 : std::max<u64>(1, survey.steps / wanted); }
+
+std::vector<u64> points_of(const Survey& survey, u64 sparse, u64 wanted, u64 rounds = 0) {
     std::vector<u64> points;
-    const u64 stride = long_run() ? 1 : std::max<u64>(1, survey.steps / wanted);
+    const u64 stride = stride_of(survey, wanted, rounds);
+    std::unordered_map<u64, u64> executed;  // how often, by address
     u64 n = 0;
     for (u64 i = 0; i <= survey.steps; ++i) {
-        const bool key = survey.visible[i] || (i < survey.steps && survey.visible[i + 1]);
-        if ((key || i % stride == 0 || i == survey.steps) && (long_run() || n++ % sparse == 0)) points.push_back(i);
+        bool key = survey.visible[i] || i == survey.steps || survey.visible[i + 1];
+        if (long_run() && i < survey.steps) key |= ++executed[survey.addresses[i]] <= rounds;
+        if ((key || i % stride == 0) && (long_run() || n++ % sparse == 0)) points.push_back(i);
     }
     return points;
 }
@@ -1291,7 +1297,7 @@ std::vector<Scenario> scenarios() {
     // At cursors.
     add({.name = "push past a dead reader", .side = Side::producer, .before = dead_reader, .setup = ready({2}), .operation = push, .acks = 1, .policies = broadcast});
     add({.name = "push over the oldest", .side = Side::producer, .before = [](World& w) { for (u64 i = 0; i < 3 * capacity; ++i) w.must_push(1); }, .setup = ready({3}), .operation = push, .acks = 1, .variable_only = true, .policies = overwrite | broadcast_overwrite});
-    add({.name = "push, step over", .side = Side::producer, .before = stopped_one, .setup = ready({4}), .operation = push, .acks = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite, .sparse = 48});
+    add({.name = "push, step over", .side = Side::producer, .before = stopped_one, .setup = ready({4}), .operation = push, .acks = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite, .sparse = 48, .rounds = 3});
     add({.name = "pop, overtaken", .side = Side::consumer, .before = nothing, .setup = overtaken, .operation = pop, .acks = 80, .deliveries = 1, .many_producers = true, .policies = overwrite | broadcast_overwrite});
     add({.name = "attach, overtaken", .side = Side::consumer, .before = [](World& w) { for (u64 i = 0; i < 3 * capacity; ++i) w.must_push(1 + i % 3); }, .setup = [](Actor&) {}, .operation = as_consumer, .policies = overwrite | broadcast_overwrite});
     add({.name = "attach, a dead reader's", .side = Side::consumer, .before = dead_reader, .setup = [](Actor&) {}, .operation = as_consumer, .policies = broadcast});
@@ -1356,8 +1362,8 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                             continue;
                         }
                         result.steps = std::max(result.steps, survey.steps);
-                        const auto points = points_of(survey, scenario.sparse, wanted);
-                        stride = std::max<u64>(stride, long_run() ? 1 : std::max<u64>(1, survey.steps / wanted));
+                        const auto points = points_of(survey, scenario.sparse, wanted, scenario.rounds);
+                        stride = std::max(stride, stride_of(survey, wanted, scenario.rounds));
                         for (u64 i : points) {
                             ++result.points;
                             if (!kill_at(scenario, kind, early, survey, i)) {
