@@ -1,24 +1,32 @@
 #include "stat/participants.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cinttypes>
 #include <cstdio>
-#include <fstream>
 #include <sstream>
 
 namespace {
 
+// Of a file of /proc. Nothing where it cannot be read to its end: a process may be gone between open(2)
+// and any read(2), which then fails.
 std::string contents_of(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
+    std::string text;
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return text;
+    char part[4096];
+    ssize_t got = 0;
+    while ((got = read(fd, part, sizeof part)) > 0) text.append(part, static_cast<std::size_t>(got));
+    close(fd);
+    return got == 0 ? text : std::string();
 }
 
 // Whoever is attached has the ring mapped. Empty: not allowed to see it.
 std::optional<bool> has_mapped(const std::string& process, const shmq::Status& ring, ino_t inode) {
-    std::ifstream maps(process + "/maps");
+    std::istringstream maps(contents_of(process + "/maps"));
     bool any = false;
     for (std::string line; std::getline(maps, line); any = true) {
         std::uint64_t mapped = 0;
