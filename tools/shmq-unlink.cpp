@@ -1,6 +1,7 @@
 // shmq-unlink: remove rings.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <optional>
 
 #include "common/cli.hpp"
@@ -76,7 +77,8 @@ Exit run(const Config& config) {
         } catch (const shmq::Error& error) {
             // What --all listed may be gone since.
             if (error.code() == shmq::Errc::no_such_ring && (config.force || config.all)) continue;
-            const Exit failed = error.code() == shmq::Errc::in_use ? complain(Failure(Exit::unavailable, error.what() + std::string(" (-f removes it all the same)"))) : complain(error);
+            const bool force_helps = error.code() == shmq::Errc::in_use && error.system_errno() != EBUSY;
+            const Exit failed = force_helps ? complain(Failure(Exit::unavailable, error.what() + std::string(" (-f removes it all the same)"))) : complain(error);
             if (exit == Exit::ok) exit = failed;
         }
     }

@@ -100,10 +100,11 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
                 if (locked_by_reader(prober_.get(), lock_entries + i)) throw locked_out(file.name);
                 full &= locked_alone(prober_.get(), lock_entries + i);
             }
-            if (!full && tries < 1000) {  // a remover's lock was in the way, or somebody left just now
+            if (!full && tries < removal_tries) {  // a remover's lock was in the way, or somebody left just now
                 std::this_thread::sleep_for(std::chrono::milliseconds(1));
                 continue;
             }
+            if (!full && locked(prober_.get(), lock_removal)) throw being_removed(file);
             throw Error(Errc::table_full, file.name + ": all " + std::to_string(participants) + " participants are attached (a ring for more: shmq-create --participants)");
         }
         break;  // file.fd closes here: the mapping keeps its description and the lock

@@ -369,11 +369,16 @@ bool locked_alone(int fd, u64 byte) noexcept {
     return !ask_for_lock(fd, F_RDLCK, byte, 1, lock) || (lock.l_type != F_UNLCK && lock.l_len == 1);
 }
 
+// The kernel does not tell whose a lock of a description is: its l_pid is -1.
+Error being_removed(const SegmentFile& file) { return Error(Errc::in_use, file.name + ": being removed by another process (fuser " + file.path + " shows which)", EBUSY); }
+
 bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(const Ring&)>& wanted) {
     // Whoever removes holds the removal byte; whoever is attached holds its entry's.
     const int fd = file.fd.get();
-    if (!try_lock(file, lock_removal))
-        throw Error(Errc::in_use, file.name + (locked_by_reader(fd, lock_removal) ? ": a process that reads it has locked it against removal (lslocks shows which)" : ": being removed by another process"));
+    if (!try_lock(file, lock_removal)) {
+        if (locked_by_reader(fd, lock_removal)) throw Error(Errc::in_use, file.name + ": a process that reads it has locked it against removal (lslocks shows which)", EBUSY);
+        throw being_removed(file);
+    }
     if (!forced && !try_lock(file, lock_keeper, max_holders))
         throw Error(Errc::in_use, file.name + (held(fd) ? ": in use" : ": locked by a process that reads it (lslocks shows which)"));
     struct stat now {};
@@ -592,8 +597,16 @@ void create(std::string_view name, const Options& options) {
 }
 
 void remove(std::string_view name, bool force) {
-    const ForkLock guard;
-    remove_ring(name, force);
+    for (int tries = 0;; ++tries) {
+        try {
+            const ForkLock guard;
+            return remove_ring(name, force);
+        } catch (const Error& error) {
+            if (tries > 0 && error.code() == Errc::no_such_ring) return;  // whoever was at it has done it
+            if (!force || error.code() != Errc::in_use || tries >= removal_tries) throw;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 }  // namespace shmq

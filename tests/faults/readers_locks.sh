@@ -80,6 +80,7 @@ gives 'the message is there' x shmq-pop -a q
 reader q $removal 1
 refuses 69 'q: a process that reads it has locked it against removal' 'unlink' shmq-unlink q
 refuses 69 'q: a process that reads it has locked it against removal' 'even -f' shmq-unlink -f q
+check 'nor is -f recommended' bash -c '! grep -q -e "(-f" "$1"' bash "$err"
 gives 'push and pop do not mind' x bash -c 'shmq-push -d x q && shmq-pop -a q'
 check 'rm removes it' rm "$SHMQ_DIR/shmq.q"
 lets_go
