@@ -23,6 +23,7 @@
 namespace shmq::detail {
 
 inline constexpr std::chrono::milliseconds sleep_cap{100};
+static_assert(sleep_cap <= std::chrono::milliseconds(100), "promised: shmq(5), shmq(7), README.md");
 
 // Registers this process, once; false where the kernel or a filter forbids it.
 bool register_for_barrier() noexcept;

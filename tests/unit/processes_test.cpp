@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "sigbus.hpp"
@@ -17,6 +20,55 @@ namespace {
 u32 number_of(Bytes bytes) {
     u32 author = 0, number = 0;
     return whole(bytes, author, number) ? number : ~0u;
+}
+
+bool names_ring(const char* maps, const std::string& path) {
+    std::ifstream in(maps);
+    for (std::string line; std::getline(in, line);)
+        if (line.find(path) != std::string::npos) return true;
+    return false;
+}
+
+int descriptors_of(pid_t pid, const std::string& path) {
+    int count = 0;
+    for (const auto& fd : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+        std::error_code gone;
+        count += std::filesystem::read_symlink(fd, gone) == path;
+    }
+    return count;
+}
+
+// How long a thread that sleeps in `wait` sleeps on after `change`, of which nobody wakes it.
+std::chrono::nanoseconds sleeps_on(const std::function<void()>& wait, const std::function<void()>& change) {
+    std::atomic<pid_t> id{0};
+    Clock::time_point noticed;
+    std::thread sleeper([&] {
+        id = static_cast<pid_t>(syscall(SYS_gettid));
+        wait();
+        noticed = Clock::now();
+    });
+    int asleep = 0;  // looks in a row
+    const bool sleeps = eventually([&] {
+        std::ifstream in("/proc/self/task/" + std::to_string(id) + "/stat");
+        std::string text;
+        std::getline(in, text);
+        const auto at = text.rfind(") ");
+        asleep = at != std::string::npos && text.compare(at, 3, ") S") == 0 ? asleep + 1 : 0;
+        return asleep >= 10;
+    });
+    const auto then = Clock::now();
+    change();
+    sleeper.join();
+    CHECK(sleeps);
+    return noticed - then;
+}
+
+// The shortest of some tries, which a busy machine does not lengthen.
+template <class Try>
+std::chrono::nanoseconds shortest_of(Try one_try) {
+    std::chrono::nanoseconds shortest = one_try();
+    for (int i = 1; i < 50 && shortest >= 500ms; ++i) shortest = std::min<std::chrono::nanoseconds>(shortest, one_try());
+    return shortest;
 }
 
 }  // namespace
@@ -330,6 +382,58 @@ TEST_CASE("what a killed producer had pushed is there, and its claim is not") {
     }
 }
 
+// Whose entry is taken by somebody who does nothing there, its claim must not look like the new owner's.
+TEST_CASE("what a dead producer claimed holds up nobody, though an idle one has its entry") {
+    for (const bool fixed : {false, true}) {
+        NamedRing ring({.slots = 16, .slot_size = 64, .fixed = fixed});
+        Child dies([&](const Child::Line& line) {
+            Producer mine(ring.name);
+            auto claim = mine.claim(64);
+            line.say('r');
+            line.hear();
+            return 0;
+        });
+        REQUIRE(dies.hear() == 'r');
+        dies.kill();
+        Producer idle(ring.name);
+        REQUIRE(idle.entry() == 0);
+        Producer out(ring.name);
+        REQUIRE(out.push(payload(64, 0, 1), patience()) == Outcome::ok);
+        Consumer in(ring.name);
+        auto message = in.pop(patience());
+        REQUIRE(message.outcome() == Outcome::ok);
+        CHECK(number_of(message.bytes()) == 1);
+        CHECK(message.release() == Outcome::ok);
+        CHECK(in.producers_attached() == 2);
+    }
+}
+
+TEST_CASE("what a dead consumer held comes again, though an idle one has its entry") {
+    for (const bool fixed : {false, true}) {
+        NamedRing ring({.slots = 16, .slot_size = 64, .fixed = fixed});
+        Producer out(ring.name);
+        REQUIRE(out.push(payload(64, 0, 1), patience()) == Outcome::ok);
+        Child dies([&](const Child::Line& line) {
+            Consumer mine(ring.name);
+            auto message = mine.pop(patience());
+            line.say('r');
+            line.hear();
+            return 0;
+        });
+        REQUIRE(dies.hear() == 'r');
+        dies.kill();
+        Consumer idle(ring.name);
+        REQUIRE(idle.entry() == 1);
+        Consumer in(ring.name);
+        auto message = in.pop(patience());
+        REQUIRE(message.outcome() == Outcome::ok);
+        CHECK(number_of(message.bytes()) == 1);
+        CHECK(message.redelivered());
+        CHECK(message.release() == Outcome::ok);
+        CHECK(in.consumers_attached() == 2);
+    }
+}
+
 // ---- end and removal ----------------------------------------------------------------------------
 
 TEST_CASE("an end told in one process wakes those who wait in others") {
@@ -522,6 +626,33 @@ TEST_CASE("a child that outlives its killed parent does not keep the parent's pa
     CHECK(error_of([&] { Producer p(ring.name); }) == std::nullopt);
 }
 
+// fork() runs the library's handlers, which replace what a child has of a ring. clone() does not: then the
+// kernel alone keeps the mapping, and so the lock, from the child.
+TEST_CASE("a child made without the C library's fork() has nothing of a ring") {
+    for (const bool fixed : {false, true}) {
+        CAPTURE(fixed);
+        NamedRing ring({.slots = 64, .slot_size = 64, .fixed = fixed, .producers = one});
+        Child parent([&](const Child::Line& line) {
+            Producer out(ring.name);
+            if (!names_ring("/proc/self/maps", ring.path())) return 1;
+            if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0) {
+                for (;;) {  // says so whenever it is asked, until the test closes the line
+                    line.say(names_ring("/proc/self/maps", ring.path()) ? 'x' : 'n');
+                    if (!line.hear()) _exit(0);
+                }
+            }
+            pause();
+            return 0;
+        });
+        CHECK(parent.hear() == 'n');
+        CHECK(error_of([&] { Producer p(ring.name); }) == Errc::role_taken);
+        parent.kill();
+        CHECK(error_of([&] { Producer p(ring.name); }) == std::nullopt);
+        parent.say('?');
+        CHECK(parent.hear() == 'n');  // the child lives
+    }
+}
+
 TEST_CASE("forks of other threads while attaching keep no lock alive") {
     NamedRing ring({.slots = 8, .producers = one});
     std::atomic<bool> stop{false};
@@ -537,23 +668,86 @@ TEST_CASE("forks of other threads while attaching keep no lock alive") {
     CHECK(refused == 0);
 }
 
-TEST_CASE("removing and replacing take their locks only where no fork can copy them") {
-    for (const bool replace : {false, true}) {
-        CAPTURE(replace);
+TEST_CASE("whoever takes a lock does so only where no fork can copy it") {
+    const std::string fresh = NamedRing::fresh();
+    const std::pair<const char*, std::function<void(const std::string&)>> ways[] = {
+        {"attaching", [](const std::string& name) { Producer p(name); }},
+        {"removing", [](const std::string& name) { shmq::remove(name); }},
+        {"replacing", [](const std::string& name) { create(name, {.slots = 8, .if_exists = IfExists::replace}); }},
+        {"sweeping", [](const std::string& name) { sweep({.idle = {}, .names = {name}}); }},
+        {"making one for a scope", [&](const std::string&) { ScopedRing scoped(fresh); }},
+    };
+    for (const auto& [what, take] : ways) {
+        CAPTURE(what);
         NamedRing ring({.slots = 8});
         std::atomic<bool> done{false};
         std::thread other;
         {
             const ForkLock guard;  // as fork() takes it
             other = std::thread([&] {
-                if (replace) create(ring.name, {.slots = 8, .if_exists = IfExists::replace});
-                else shmq::remove(ring.name);
+                take(ring.name);
                 done = true;
             });
             usleep(100'000);
             CHECK(!done);
         }
         other.join();
+    }
+}
+
+// ---- exec ---------------------------------------------------------------------------------------
+
+TEST_CASE("a process that executes another program is as good as dead: its role is free, its claim a hole, its message comes again") {
+    // Takes its turn on the line as a program that knows nothing of rings.
+    const auto execute = [](const Child::Line& line) {
+        dup2(line.in_, 0), dup2(line.out_, 1);
+        execl("/bin/sh", "sh", "-c", "printf r; read line; exit 7", nullptr);
+        return 1;
+    };
+    for (const bool single : {false, true}) {
+        CAPTURE(single);
+        const Sides sides = single ? one : many;
+        NamedRing ring({.slots = 16, .producers = sides, .consumers = sides});
+        std::optional<Producer> out;
+        std::optional<Consumer> in;
+        if (!single) out.emplace(ring.name), in.emplace(ring.name);  // who keeps to its own entry
+        Child producer([&](const Child::Line& line) {
+            Producer mine(ring.name);
+            if (mine.push(payload(8, 0, 0)) != Outcome::ok) return 2;
+            auto claim = mine.claim(100);
+            return execute(line);
+        });
+        REQUIRE(producer.hear() == 'r');
+        Child consumer([&](const Child::Line& line) {
+            Consumer mine(ring.name);
+            auto message = mine.pop(patience());
+            if (number_of(message.bytes()) != 0) return 2;
+            return execute(line);
+        });
+        REQUIRE(consumer.hear() == 'r');
+        if (single) {
+            REQUIRE(error_of([&] { out.emplace(ring.name); }) == std::nullopt);
+            REQUIRE(error_of([&] { in.emplace(ring.name); }) == std::nullopt);
+        }
+        REQUIRE(out->push(payload(8, 0, 1), patience()) == Outcome::ok);
+        std::vector<u32> again, fresh;
+        for (u32 i = 0; i < 2; ++i) {
+            auto message = in->pop(patience());
+            REQUIRE(message.outcome() == Outcome::ok);
+            (message.redelivered() ? again : fresh).push_back(number_of(message.bytes()));
+            REQUIRE(message.release() == Outcome::ok);
+        }
+        CHECK(again == std::vector<u32>{0});
+        CHECK(fresh == std::vector<u32>{1});
+        CHECK(in->producers_attached() == 1);
+        CHECK(in->consumers_attached() == 1);
+        CHECK(shmq::stat(ring.name).producers_ended_badly == 1);
+        CHECK(shmq::stat(ring.name).consumers_ended_badly == 1);
+        for (Child* child : {&producer, &consumer}) {
+            CHECK(descriptors_of(child->pid(), ring.path()) == 0);
+            child->say('\n');
+            CHECK(child->wait() == 7);  // it was there all the time
+        }
     }
 }
 
@@ -666,6 +860,66 @@ TEST_CASE("a wait is interrupted from a signal handler") {
     usleep(20000);
     child.signal_with(SIGUSR1);
     CHECK(child.wait() == static_cast<int>(Outcome::interrupted));
+}
+
+// ---- the cap ------------------------------------------------------------------------------------
+// What is promised is 100 ms. Of sleeps that nobody ends, one of many must not be much longer.
+
+TEST_CASE("a message whose wake was lost is found by who sleeps") {
+    const auto delay = shortest_of([] {
+        PrivateRing ring;
+        ring.waiting = Waiting::block;
+        auto in = ring.consumer(1);
+        return sleeps_on([&] { CHECK(in->pop(patience()).release() == Outcome::ok); },
+                         [&] {
+                             ring.write_message(0, payload(8));
+                             ring.commit(0);
+                             ring.write_position() = 1;
+                         });
+    });
+    CHECK(delay < 500ms);
+}
+
+TEST_CASE("a file that is removed by hand is missed by who sleeps") {
+    const auto delay = shortest_of([] {
+        NamedRing ring;
+        Consumer in(ring.name, {.waiting = Waiting::block});
+        return sleeps_on([&] { CHECK(in.pop(patience()).outcome() == Outcome::removed); }, [&] { CHECK(unlink(ring.path().c_str()) == 0); });
+    });
+    CHECK(delay < 500ms);
+}
+
+TEST_CASE("a death is noticed by who sleeps at the hole, or has no room for it") {
+    const auto at_hole = shortest_of([] {
+        NamedRing ring;
+        Child dies([&](const Child::Line& line) {
+            Producer mine(ring.name);
+            auto claim = mine.claim(100);
+            line.say('r');
+            line.hear();
+            return 0;
+        });
+        REQUIRE(dies.hear() == 'r');
+        Producer out(ring.name);
+        Consumer in(ring.name, {.waiting = Waiting::block});
+        REQUIRE(out.push(payload(8)) == Outcome::ok);
+        return sleeps_on([&] { CHECK(in.pop(patience()).release() == Outcome::ok); }, [&] { dies.kill(); });
+    });
+    CHECK(at_hole < 500ms);
+    const auto without_room = shortest_of([] {
+        NamedRing ring({.slots = 4});
+        Child dies([&](const Child::Line& line) {
+            Producer mine(ring.name);
+            auto claim = mine.claim(4 * 64 - 16);
+            line.say('r');
+            line.hear();
+            return 0;
+        });
+        REQUIRE(dies.hear() == 'r');
+        Producer out(ring.name, {.waiting = Waiting::block});
+        return sleeps_on([&] { CHECK(out.push(payload(8), patience()) == Outcome::ok); }, [&] { dies.kill(); });
+    });
+    CHECK(without_room < 500ms);
 }
 
 TEST_SUITE_END();
