@@ -34,7 +34,7 @@ void keep_times(Events& events, const Entry& entry) noexcept {
     if (of(entry.popped) != of(entry.popped_before)) keep(events.last_pop_ns, events.last_pop_pid);
 }
 
-Error locked_out(const std::string& name) { return Error(Errc::in_use, name + ": a process that reads it has locked it against attaching (lslocks shows which)"); }
+Error locked_out(const SegmentFile& file) { return Error(Errc::in_use, file.name + ": a process that reads it has locked it against attaching (" + fuser(file) + ")"); }
 
 }  // namespace
 
@@ -81,7 +81,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         const u64 single_byte = role == role_producer ? lock_one_producer : lock_one_consumer;
         if (single && !try_lock(file, single_byte)) {
             mapping_.reset();
-            if (locked_by_reader(prober_.get(), single_byte)) throw locked_out(file.name);
+            if (locked_by_reader(prober_.get(), single_byte)) throw locked_out(file);
             throw Error(Errc::role_taken, file.name + ": its one " + (role == role_producer ? "producer" : "consumer") + " is attached already");
         }
         bool taken = false;
@@ -97,7 +97,7 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
             mapping_.reset();
             bool full = true;
             for (u32 i = 0; i < participants; ++i) {
-                if (locked_by_reader(prober_.get(), lock_entries + i)) throw locked_out(file.name);
+                if (locked_by_reader(prober_.get(), lock_entries + i)) throw locked_out(file);
                 full &= locked_alone(prober_.get(), lock_entries + i);
             }
             if (!full && tries < removal_tries) {  // a remover's lock was in the way, or somebody left just now
@@ -164,6 +164,7 @@ Attachment::~Attachment() {
     if (standing() == Standing::forked) return;  // the parent's entry; our mapping is a dummy
     const Ring& ring = mapping_->ring();
     Entry& entry = ring.entries[entry_];
+    // For tidiness: nobody reads the register of an entry without a role, and whoever takes it clears it.
     entry.claim_position.store(no_position, std::memory_order_release);
     core().touch_last();
     keep_times(ring.lines->events, entry);

@@ -369,18 +369,19 @@ bool locked_alone(int fd, u64 byte) noexcept {
     return !ask_for_lock(fd, F_RDLCK, byte, 1, lock) || (lock.l_type != F_UNLCK && lock.l_len == 1);
 }
 
-// The kernel does not tell whose a lock of a description is: its l_pid is -1.
-Error being_removed(const SegmentFile& file) { return Error(Errc::in_use, file.name + ": being removed by another process (fuser " + file.path + " shows which)", EBUSY); }
+std::string fuser(const SegmentFile& file) { return "fuser " + file.path + " shows who has it open"; }
+
+Error being_removed(const SegmentFile& file) { return Error(Errc::in_use, file.name + ": being removed by another process (" + fuser(file) + ")", EBUSY); }
 
 bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(const Ring&)>& wanted) {
     // Whoever removes holds the removal byte; whoever is attached holds its entry's.
     const int fd = file.fd.get();
     if (!try_lock(file, lock_removal)) {
-        if (locked_by_reader(fd, lock_removal)) throw Error(Errc::in_use, file.name + ": a process that reads it has locked it against removal (lslocks shows which)", EBUSY);
+        if (locked_by_reader(fd, lock_removal)) throw Error(Errc::in_use, file.name + ": a process that reads it has locked it against removal (" + fuser(file) + ")", EBUSY);
         throw being_removed(file);
     }
     if (!forced && !try_lock(file, lock_keeper, max_holders))
-        throw Error(Errc::in_use, file.name + (held(fd) ? ": in use" : ": locked by a process that reads it (lslocks shows which)"));
+        throw Error(Errc::in_use, file.name + (held(fd) ? ": in use" : ": locked by a process that reads it (" + fuser(file) + ")"));
     struct stat now {};
     if (lstat(file.path.c_str(), &now) != 0) {
         const int error = errno;

@@ -118,17 +118,20 @@ bool remove_abandoned(const SegmentFile& file);
 void leave_ephemeral(const std::string& name, FileId id) noexcept;
 
 // Takes the ring's name away, then marks it removed and tells whoever waits in it. Throws in_use while
-// somebody is attached, unless forced; and, forced or not, with EBUSY while another removes it. Not forced, it holds the lock of every entry meanwhile: nobody
-// can attach, and `wanted`, asked about the ring then, has the last word. False, and nothing done: the
-// name means another file by now, or it is not wanted.
+// somebody is attached, unless forced; and, forced or not, with EBUSY while another removes it. Not forced,
+// it holds the lock of every entry meanwhile: nobody can attach, and `wanted`, asked about the ring then,
+// has the last word. False, and nothing done: the name means another file by now, or it is not wanted.
 bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(const Ring&)>& wanted = {});
-// What to say to who is in its way, and how often to look again before that, 1 ms apart. It can take for
+// The same for all that a ring consists of, or for none: the later ones under the locks of those before.
+bool remove_files(std::span<const SegmentFile> files, bool forced, const std::function<bool(std::span<const Ring* const>)>& wanted = {});
+
+// Where to look for who is in the way. The kernel does not tell whose a description's lock is: its l_pid is -1.
+std::string fuser(const SegmentFile& file);
+// What to say to whom it is in the way of, and how often to look again before that, 1 ms apart. It can take for
 // ever where the remover is stopped, and nobody may do its work: going on, it would take the name of
 // another ring away.
 Error being_removed(const SegmentFile& file);
 inline constexpr int removal_tries = 1000;
-// The same for all that a ring consists of, or for none: the later ones under the locks of those before.
-bool remove_files(std::span<const SegmentFile> files, bool forced, const std::function<bool(std::span<const Ring* const>)>& wanted = {});
 
 struct Found {
     u64 position, word, size, end;

@@ -28,6 +28,7 @@ reader q $((entries + 1)) 65534
 for command in 'shmq-push -d x' 'shmq-pop -a'; do
     refuses 69 'q: a process that reads it has locked it against attaching' "$command" $command q
     check 'in one line' one_line
+    check 'and where to look for it' grep -qF "(fuser $SHMQ_DIR/shmq.q shows who has it open)" "$err"
 done
 same 'a lock for reading looks like nobody' '1 0' "$(field READERS,WRITERS q)"
 gives 'stat looks on' 0 field MSGS q

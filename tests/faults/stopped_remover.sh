@@ -15,7 +15,7 @@ stopped_removal() {
     strace -D -o trace -e trace=mmap -e "inject=mmap:signal=STOP:when=$nth" shmq-unlink q 2>complaint & remover=$!
     comes_true 'a removal is stopped' grep -q 'stopped by SIGSTOP' trace
 }
-in_the_way="q: being removed by another process (fuser $SHMQ_DIR/shmq.q shows which)"
+in_the_way="q: being removed by another process (fuser $SHMQ_DIR/shmq.q shows who has it open)"
 told() { refuses 69 "$in_the_way" "$@"; check 'in one line, and not of -f' bash -c '[ "$(wc -l <"$1")" = 1 ] && ! grep -q -e -f "$1"' bash "$err"; }
 
 stopped_removal
