@@ -257,9 +257,10 @@ Outcome ProducerCore::commit_batch(u64 begin, u64 used_end, u64 claimed_end, u64
     if (used_end != claimed_end) drop_tail(begin, used_end - begin, claimed_end - begin);
     me_->pushed.store(messages_ += messages, std::memory_order_relaxed);
     if (!ring_.fixed) me_->pushed_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
+    const Ring ring = ring_;  // in registers, as in put_batch
     for (u64 p = begin; p < used_end;) {
-        const u64 n = ring_.fixed ? 1 : ring_.slots_for(std::min(ring_.length_at(p), ring_.max_message));
-        ring_.word(p).store(ring_.lap_tag(p) | word_ready, order::P1);
+        const u64 n = ring.fixed ? 1 : ring.slots_for(std::min(ring.length_at(p), ring.max_message));
+        ring.word(p).store(ring.lap_tag(p) | word_ready, order::P1);
         p += n;
     }
     withdraw();
@@ -633,6 +634,16 @@ Outcome ConsumerCore::wake_slowly() noexcept {
 }
 
 }  // namespace detail
+
+std::span<std::byte> ClaimBatch::next_slowly(std::size_t size) noexcept {
+    std::uint64_t slots = 0;
+    const auto place = core_ ? core_->place(next_, end_ - next_, count_, size, slots) : std::span<std::byte>();
+    if (place.data()) {
+        next_ += slots;
+        if (!core_->ring().fixed) ++count_, bytes_ += size;
+    }
+    return place;
+}
 
 // ---- what a message knows -----------------------------------------------------------------------
 

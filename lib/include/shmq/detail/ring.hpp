@@ -320,7 +320,7 @@ public:
     ~ClaimBatch() { abandon(); }
     explicit operator bool() const noexcept { return core_ != nullptr; }
     Outcome outcome() const noexcept { return outcome_; }
-    std::size_t size() const noexcept { return count_; }  // messages so far
+    std::size_t size() const noexcept;  // messages so far
     // The place of the next message; data() is null where the rest of the claim is too short for it.
     std::span<std::byte> next(std::size_t size) noexcept;
     Outcome commit() noexcept;  // all messages so far, in order; what is left of the claim is given back
@@ -331,8 +331,10 @@ private:
     explicit ClaimBatch(Outcome outcome) noexcept : outcome_(outcome) {}
     ClaimBatch(detail::ProducerCore* core, std::uint64_t begin, std::uint64_t end) noexcept
         : core_(core), begin_(begin), next_(begin), end_(end), outcome_(Outcome::ok) {}
+    std::span<std::byte> next_slowly(std::size_t size) noexcept;
     detail::ProducerCore* core_ = nullptr;
-    std::uint64_t begin_ = 0, next_ = 0, end_ = 0, count_ = 0, bytes_ = 0;
+    std::uint64_t begin_ = 0, next_ = 0, end_ = 0;
+    std::uint64_t count_ = 0, bytes_ = 0;  // variable rings; in fixed ones a message is a slot
     Outcome outcome_ = Outcome::ok;
 };
 
@@ -469,6 +471,10 @@ public:
     }
     void abandon(u64 position, std::size_t claimed) noexcept;
     ClaimBatch claim_batch(std::size_t count, std::size_t size, Deadline deadline) noexcept;
+    // Where nothing but the payload is written, and a slot is a message; else null.
+    std::byte* simple_place(u64 position, u64 end, std::size_t size) const noexcept {
+        return ring_.fixed && !special_ && size == ring_.slot_size && position != end ? ring_.slot(position) : nullptr;
+    }
     std::span<std::byte> place(u64 position, u64 room, u64 sequence, std::size_t size, u64& slots) noexcept {
         if (!fits(size) || (slots = slots_for(size)) > room) [[unlikely]] return {};
         if (special_ && ring_.overwrite && sequence) [[unlikely]] return {};  // there a claim is one message
@@ -724,14 +730,19 @@ inline Outcome Claim::commit(std::size_t used) noexcept {
 inline void Claim::abandon() noexcept {
     if (core_) [[unlikely]] std::exchange(core_, nullptr)->abandon(position_, size_);
 }
+inline std::size_t ClaimBatch::size() const noexcept { return core_ && core_->ring().fixed ? next_ - begin_ : count_; }
+// The usual case of fixed rings without a call, and with one store beside the payload: a producer's stores
+// leave in order, so each of them waits for the lines of the payload before it.
 inline std::span<std::byte> ClaimBatch::next(std::size_t size) noexcept {
-    std::uint64_t slots = 0;
-    const auto place = core_ ? core_->place(next_, end_ - next_, count_, size, slots) : std::span<std::byte>();
-    if (place.data()) next_ += slots, ++count_, bytes_ += size;
-    return place;
+    std::byte* const at = core_ ? core_->simple_place(next_, end_, size) : nullptr;
+    if (!at) [[unlikely]] return next_slowly(size);
+    ++next_;
+    return {at, size};
 }
 inline Outcome ClaimBatch::commit() noexcept {
-    return core_ ? std::exchange(core_, nullptr)->commit_batch(begin_, next_, end_, count_, bytes_) : outcome_;
+    if (!core_) return outcome_;
+    count_ = size();
+    return std::exchange(core_, nullptr)->commit_batch(begin_, next_, end_, count_, bytes_);
 }
 inline void ClaimBatch::abandon() noexcept {
     if (core_) [[unlikely]] std::exchange(core_, nullptr)->abandon_batch(begin_, end_);
