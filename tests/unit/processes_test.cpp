@@ -670,12 +670,14 @@ TEST_CASE("forks of other threads while attaching keep no lock alive") {
 
 TEST_CASE("whoever takes a lock does so only where no fork can copy it") {
     const std::string fresh = NamedRing::fresh();
-    const std::pair<const char*, std::function<void(const std::string&)>> ways[] = {
+    std::optional<ScopedRing> scoped;
+    const std::pair<std::string, std::function<void(const std::string&)>> ways[] = {
         {"attaching", [](const std::string& name) { Producer p(name); }},
         {"removing", [](const std::string& name) { shmq::remove(name); }},
         {"replacing", [](const std::string& name) { create(name, {.slots = 8, .if_exists = IfExists::replace}); }},
         {"sweeping", [](const std::string& name) { sweep({.idle = {}, .names = {name}}); }},
-        {"making one for a scope", [&](const std::string&) { ScopedRing scoped(fresh); }},
+        {"making one for a scope", [&](const std::string&) { scoped.emplace(fresh); }},
+        {"and removing that", [&](const std::string&) { scoped.reset(); }},
     };
     for (const auto& [what, take] : ways) {
         CAPTURE(what);
