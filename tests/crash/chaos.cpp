@@ -13,7 +13,8 @@
 // counted, what was counted is missing, and of consumers that share none gets what another got or counted.
 //
 //   SHMQ_CHAOS_SEED=N       instead of a random one
-//   SHMQ_CHAOS_SECONDS=N    instead of 45; with SHMQ_LONG=1 the longest it may take (3600)
+//   SHMQ_CHAOS_SECONDS=N    instead of 45 (longer, until there was everything: a run without kills, stops or
+//                           redeliveries fails); with SHMQ_LONG=1 the longest it may take (3600)
 //   SHMQ_CHAOS_KILLS, SHMQ_CHAOS_MESSAGES   with SHMQ_LONG=1: until as many (100000 inside an operation, 1e9)
 //   SHMQ_CHAOS_UNPRIVILEGED=1   do without what only root may do, instead of failing
 #include "common.hpp"
@@ -654,7 +655,10 @@ public:
         if (!set_up()) return 1;
         setpriority(PRIO_PROCESS, 0, -10);  // the director comes to its turn among all the busy ones
         const double begin = now();
-        for (double told = begin; now() - begin < limit; ) {
+        // On a machine that has too much to do some of it may take longer to happen.
+        const double longest = lengthy ? limit : std::min(3 * limit, limit + 200);
+        for (double told = begin; now() - begin < longest; ) {
+            if (now() - begin > limit && what_never_was().empty()) break;
             if (lengthy && inside_ >= kills_wanted && messages() >= messages_wanted) break;
             if (ledger->errors && !crashed_) break;
             step();
@@ -677,7 +681,7 @@ private:
     pid_t init_ = 0;
     u64 kills_ = 0, inside_ = 0, waiting_ = 0, attaching_ = 0, stops_ = 0, starts_ = 0, tool_kills_ = 0, left_ = 0;
     u64 may_be_redelivered_ = 0, may_be_printed_twice_ = 0, in_namespace_ = 0, as_user_ = 0;
-    bool crashed_ = false;
+    bool crashed_ = false, user_possible_ = true, namespace_possible_ = true;
     double longest_stall_ = 0, longest_starved_ = 0;
     std::string stalled_;  // where and when
     struct Progress {
@@ -697,7 +701,7 @@ private:
 
     bool set_up() {
         const bool do_without = from_environment("SHMQ_CHAOS_UNPRIVILEGED", 0) != 0;
-        bool user_possible = geteuid() == 0, namespace_possible = true;
+        user_possible_ = geteuid() == 0;
         here_ = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
         if (unshare(CLONE_NEWPID) == 0) {
             init_ = fork();
@@ -711,16 +715,19 @@ private:
                 return false;
             }
         } else {
-            namespace_possible = false;
+            namespace_possible_ = false;
         }
-        if (!user_possible || !namespace_possible) {
-            std::printf("%s: not permitted here%s%s\n", do_without ? "left out" : "FAILED (SHMQ_CHAOS_UNPRIVILEGED=1 does without)", namespace_possible ? "" : ": a second PID namespace", user_possible ? "" : ": a second user");
+        if (!user_possible_ || !namespace_possible_) {
+            std::printf("%s: not permitted here%s%s\n", do_without ? "left out" : "FAILED (SHMQ_CHAOS_UNPRIVILEGED=1 does without)", namespace_possible_ ? "" : ": a second PID namespace", user_possible_ ? "" : ": a second user");
             if (!do_without) return false;
         }
         const bool push = access(tool("shmq-push").c_str(), X_OK) == 0, pop = access(tool("shmq-pop").c_str(), X_OK) == 0;
         if (push) rings.push_back({"pushed", false, false, false, false, 256, 2, 2, 5, true, false});
         if (pop) rings.push_back({"popped", false, false, false, false, 256, 2, 2, 5, false, true});
-        if (!push || !pop) std::printf("without the commands: there is no %s\n", tool(push ? "shmq-pop" : "shmq-push").c_str());
+        if (!push || !pop) {
+            std::printf("%s: there is no %s\n", *SHMQ_TOOLS_DIR ? "FAILED" : "without the commands", tool(push ? "shmq-pop" : "shmq-push").c_str());
+            if (*SHMQ_TOOLS_DIR) return false;
+        }
 
         for (u32 r = 0; r < rings.size(); ++r) {
             const RingOf& ring = rings[r];
@@ -734,8 +741,8 @@ private:
                 Member m;
                 m.ring = r, m.producer = i < ring.producers;
                 m.tool = m.producer ? ring.push_tool : ring.pop_tool;
-                m.other_namespace = namespace_possible && members_.size() % 3 == 1;
-                m.other_user = user_possible && members_.size() % 4 >= 2;
+                m.other_namespace = namespace_possible_ && members_.size() % 3 == 1;
+                m.other_user = user_possible_ && members_.size() % 4 >= 2;
                 members_.push_back(m);
             }
         }
@@ -794,7 +801,7 @@ private:
         if (killed) {
             ++kills_;
             ++progress_[m.ring].killed;
-            if (m.tool) ++tool_kills_;
+            if (m.tool) tool_kills_ += !winding_down->load();  // at the end all of them are
             else if (page.where == in_operation) ++inside_;
             else if (page.where == in_wait) ++waiting_;
             else if (page.where == in_attach || page.where == in_detach) ++attaching_;
@@ -1010,6 +1017,21 @@ private:
         }
     }
 
+    // A run without all of these has shown nothing.
+    std::string what_never_was() const {
+        const struct {
+            u64 times;
+            const char* what;
+            bool possible = true;
+        } all[] = {{inside_, "kill inside an operation"}, {waiting_, "kill in a wait"}, {attaching_, "kill of one attaching or detaching"}, {stops_, "stop"},
+                   {tool_kills_, "kill of a command", *SHMQ_TOOLS_DIR != 0}, {in_namespace_, "worker in the other PID namespace", namespace_possible_}, {as_user_, "worker as another user", user_possible_},
+                   {messages(), "message"}, {ledger->redelivered, "redelivery"}, {ledger->at_cursors, "delivery at a cursor"}, {ledger->overwritten, "overwritten message"}};
+        std::string missing;
+        for (const auto& one : all)
+            if (one.possible && !one.times) missing += (missing.empty() ? "no " : ", no ") + std::string(one.what);
+        return missing;
+    }
+
     int report(double ran, bool short_of_it) {
         const u64 allowed = may_be_redelivered_ + ledger->handed_back;
         if (ledger->redelivered > allowed) ledger->error(ledger->wrong, "%llu messages came again, but the dead held at most %llu", static_cast<ull>(ledger->redelivered), static_cast<ull>(allowed));
@@ -1025,7 +1047,9 @@ private:
         std::printf("\n");
         if (ledger->errors) std::printf("FAILED: %u errors, the first: %s\n", ledger->errors.load(), ledger->first_error);
         if (short_of_it) std::printf("FAILED: the time was too short for as many kills and messages as wanted\n");
-        return ledger->errors || short_of_it ? 1 : 0;
+        const std::string missing = ledger->errors ? "" : what_never_was();  // an error ends a run early
+        if (!missing.empty()) std::printf("FAILED: %s\n", missing.c_str());
+        return ledger->errors || short_of_it || !missing.empty() ? 1 : 0;
     }
 };
 
