@@ -14,6 +14,10 @@
 // producer's place is not written, whatever is delivered is whole and in order, the newest message is
 // always there, and what is delivered and what is said to be lost are together what was pushed.
 //
+// Where the ring itself is made, replaced or removed: others come beside a stopped one, work or are told that
+// there is no ring or that it is being removed, and lose nothing they are attached to; then there is one whole
+// ring or none. Whoever sleeps in a ring that is removed by force is told, or goes on where it is still there.
+//
 // A survey of each operation records which instructions change the segment or are system calls. Everyday
 // runs kill after each of those, before each of those, and at a stride between; SHMQ_LONG=1 after every
 // single instruction, but for the loop in which a producer waits for a stopped one: three rounds of it,
@@ -24,7 +28,8 @@
 //   SHMQ_CRASH_ONLY=push      only rows with that in their name; double: the double kills; =push: of that name
 //   SHMQ_CRASH_POLICIES=N     only policies with these bits
 //   SHMQ_CRASH_POINTS=N       everyday: about as many points besides those (40)
-//   SHMQ_CRASH_DOUBLES=N      about as many points of either operation of a double kill (8; long: 100)
+//   SHMQ_CRASH_DOUBLES=N      about as many points of either operation of a double kill (8, of some and at cursors half;
+//                             long: 100)
 #include "common.hpp"
 
 #include <sched.h>
@@ -98,6 +103,7 @@ struct Page {
     std::atomic<u32> traced, killed;
     std::atomic<u32> attempted, acked;  // messages handed to push; answered ok
     std::atomic<u32> deliveries;
+    std::atomic<u32> told;  // 1 + the Outcome or the Errc that it was refused with
     struct Delivery {
         u32 producer;
         u64 number, position, sequence, lost;
@@ -305,6 +311,11 @@ struct World {
         for (u64 i = 0; i < capacity; ++i)
             if (const Outcome outcome = push(1); outcome != Outcome::ok) fail("CAPACITY: full after %llu slots of %llu", static_cast<unsigned long long>(i), static_cast<unsigned long long>(capacity));
     }
+    void release_held() {
+        if (!held) return;
+        if (held->release() != Outcome::ok) fail("release of a held message failed");
+        held.reset(), holder.reset();
+    }
     void reopen() {
         auto options = kind.options();
         options.if_exists = shmq::IfExists::reopen;
@@ -451,7 +462,7 @@ struct World {
             last = at->first;
         }
         // A consumer that was killed with a message of the shared cursor takes that one along.
-        if (!uncounted && kind.overwrites() && !kind.fixed && missing > (consumers && pages[0].killed && !kind.own_cursor())) fail("LOST is wrong: %llu gaps that nobody counted", static_cast<unsigned long long>(missing));
+        if (!uncounted && kind.overwrites() && !kind.fixed && missing > u64{(consumers || second_consumes) && pages[0].killed && !kind.own_cursor()}) fail("LOST is wrong: %llu gaps that nobody counted", static_cast<unsigned long long>(missing));
         if (!uncounted && kind.what == broadcast_overwrite && !kind.fixed && counted + log.size() != acked_in_all)
             fail("LOST is wrong: %llu delivered, %llu lost, of %llu", static_cast<unsigned long long>(log.size()), static_cast<unsigned long long>(counted), static_cast<unsigned long long>(acked_in_all));
         if (kind.what == broadcast) {
@@ -480,11 +491,8 @@ struct World {
         Outcome outcome = push(1);
         if (outcome == Outcome::ended) reopen();
         else if (outcome != Outcome::ok && outcome != Outcome::full) fail("push of a survivor: %s", describe(outcome));
-        if (held) {
-            while (take_some()) {}
-            if (held->release() != Outcome::ok) fail("release of a held message failed");
-            held.reset(), holder.reset();
-        }
+        if (held) while (take_some()) {}
+        release_held();
         if (!sleeper) {
             drain();
             note(longest_stall, stalled_in, now() - since, label);
@@ -587,6 +595,7 @@ struct World {
         }
     }
     bool handed_back = false;
+    bool second_consumes = false;  // of two that are killed
     static bool delivered_by_a_page(u64 k) {
         for (u32 who = 0; who < 3; ++who)
             for (u32 n = 0; n < pages[who].deliveries; ++n)
@@ -702,9 +711,11 @@ struct Scenario {
     Act setup, operation;
     u32 acks = 0, deliveries = 0;  // what the whole operation does, if it is not killed; a batch: at least
     bool variable_only = false, many_producers = false, many_consumers = false, one_policy = false;
-    bool kill_only = false;        // not stopped
+    bool ends = false, at_end = false;  // the stream
     bool fills = false;            // the sleeping survivor is a producer
-    bool hands_back = false, replaces = false, makes = false;
+    bool hands_back = false;
+    bool makes = false, replaces = false, removes = false;  // the ring
+    bool forced = false;           // removed while a survivor sleeps in it
     bool batch = false;            // where a lap of a fixed ring ends it is shorter
     unsigned policies = plain;     // Policy bits
     bool drops = false;            // what was lost cannot be counted exactly: claims that never become messages, an ordinal not told
@@ -864,6 +875,7 @@ pid_t arrive(World& world, const Scenario& scenario, bool early) {
         }
         if (scenario.replaces) world.p.reset(), world.c.reset();
         if (scenario.fills && world.kind.one_producer) world.p.reset();
+        if (scenario.forced) world.producer();
     } else {
         scenario.before(world);
     }
@@ -902,11 +914,9 @@ void finish(World& world, const Scenario& scenario, double since) {
         if (status != 0) fail("a sleeping producer failed: %s", pages[2].error);
     } else if (world.sleeper) {
         // A sleeping consumer: what is there to be had must reach it without anybody else's doing.
-        bool there = (world.kind.what == plain && shmq::stat(ring_name).messages > 0) || pages[2].deliveries;
-        if (!there) {
-            world.must_push(1);
-            there = true;
-        }
+        const bool there = (world.kind.what == plain && shmq::stat(ring_name).messages > 0) || pages[2].deliveries;
+        // Full: it was one of those that were pushed beside a stopped one, and will get some.
+        if (const Outcome outcome = there ? Outcome::ok : world.push(1); outcome != Outcome::ok && outcome != Outcome::full) fail("push of a survivor: %s", describe(outcome));
         const double begin = now();
         int status = 0;
         while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
@@ -932,6 +942,48 @@ void finish(World& world, const Scenario& scenario, double since) {
     world.remove();
 }
 
+bool is_there() { return access(shmq::path_of(ring_name).c_str(), F_OK) == 0; }
+
+// Removed by force, perhaps not to the end, while a producer is attached and a consumer sleeps: whoever
+// has a ring goes on in it, whoever has none any more is told.
+void finish_forced(World& world, const Scenario& scenario, double since, bool complete) {
+    if (!complete && is_there()) {
+        if (!world.style) {
+            finish(world, scenario, since);
+            if (!pages[2].deliveries) fail("the sleeper was told that a ring is removed which is there");
+            return;
+        }
+        shmq::remove(ring_name, true);
+    }
+    if (entries_of(shmq::directory(), false)) fail("a file is left");
+    const double begin = now();
+    for (Outcome outcome = Outcome::ok; outcome != Outcome::removed;) {
+        std::vector<std::byte> payload(world.kind.bytes(1));
+        fill(payload, tester_id, world.pushed++);
+        outcome = world.producer().push(payload, shmq::after(std::chrono::milliseconds(20)));
+        if (outcome != Outcome::ok && outcome != Outcome::timed_out && outcome != Outcome::removed) fail("push into a removed ring: %s", describe(outcome));
+        if (now() - begin > hang) fail("STUCK: a producer is not told that its ring is removed");
+    }
+    int status = 0;
+    while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
+        if (now() - begin > hang) fail("STUCK: a consumer is not told that its ring is removed");
+        usleep(50);
+    }
+    note(longest_sleep, slept_in, now() - since, world.label);
+    world.forget(world.sleeper);
+    world.sleeper = 0;
+    if (status != 0) fail("a sleeping consumer failed: %s", pages[2].error);
+    if (!pages[2].deliveries && pages[2].told != 1 + static_cast<u32>(Outcome::removed)) fail("a consumer of a removed ring was told outcome %d", static_cast<int>(pages[2].told) - 1);
+    world.p.reset(), world.c.reset();
+    try {
+        shmq::remove(ring_name, true);
+        fail("a removed ring can be removed again");
+    } catch (const shmq::Error& error) {
+        if (error.code() != shmq::Errc::no_such_ring) throw;
+    }
+    if (entries_of(shmq::directory(), false)) fail("a file is left");
+}
+
 struct Result {
     u64 points = 0, stops = 0, steps = 0, kept = 0;
     bool failed = false;
@@ -950,11 +1002,11 @@ bool look_at(const Scenario& scenario, const Kind& kind, bool early, Survey& sur
     try {
         const pid_t pid = arrive(world, scenario, early);
         survey = survey_of(pid, pages[0], scenario, world);
-        if (pages[0].phase == 3) fail("the operation failed: %s", pages[0].error);
+        if (pages[0].phase == 3 || pages[0].told) fail("the operation failed: %s", pages[0].error);
         if (pages[0].acked != scenario.acks || (scenario.batch ? pages[0].deliveries < scenario.deliveries : pages[0].deliveries != scenario.deliveries))
             fail("the operation is not what it should be: %u pushed, %u delivered", pages[0].acked.load(), pages[0].deliveries.load());
         kill_and_reap(world, pid, pages[0]);
-        finish(world, scenario, now());
+        scenario.forced ? finish_forced(world, scenario, now(), true) : finish(world, scenario, now());
         return true;
     } catch (const Failure& failure) {
         report_failure(world, scenario, "surveyed", survey.steps, survey, failure);
@@ -974,7 +1026,7 @@ bool kill_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
         advance(pid, pages[0], asleep ? ~u64{0} >> 1 : i, scenario, world, asleep ? nullptr : &survey, asleep);
         const double since = now();
         kill_and_reap(world, pid, pages[0]);
-        finish(world, scenario, since);
+        scenario.forced ? finish_forced(world, scenario, since, false) : finish(world, scenario, since);
         return true;
     } catch (const Failure& failure) {
         report_failure(world, scenario, asleep ? "killed asleep" : "killed", i, survey, failure);
@@ -984,18 +1036,130 @@ bool kill_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
     return false;
 }
 
+void stop(pid_t victim) {
+    pages[0].traced = 0;
+    ptrace(PTRACE_DETACH, victim, nullptr, SIGSTOP);
+    int status = 0;
+    if (waitpid(victim, &status, WUNTRACED) != victim || !WIFSTOPPED(status)) fail("the victim does not stop (status %x)", status);
+}
+
+void continue_to_the_end(World& world, pid_t victim) {
+    kill(victim, SIGCONT);
+    int status = 0;
+    for (const double since = now(); waitpid(victim, &status, WNOHANG) == 0; usleep(30))
+        if (now() - since > hang) fail("STUCK: the continued participant does not end");
+    world.forget(victim);
+    if (status != 0) fail("the continued participant failed (status %x): %s", status, pages[0].error);
+}
+
+// 0: there is none.
+u64 id_of_the_ring() {
+    try {
+        return shmq::stat(ring_name).id[0];
+    } catch (const shmq::Error& error) {
+        if (error.code() != shmq::Errc::no_such_ring) throw;
+        return 0;
+    }
+}
+
+// A stopped remover holds all entries: whoever attaches tries for a second.
+bool is_held_for_removal() {
+    const int fd = open(shmq::path_of(ring_name).c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return false;
+    struct flock lock {};
+    lock.l_type = F_WRLCK, lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(shmq::detail::lock_entries), lock.l_len = shmq::detail::max_participants;
+    const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return held;
+}
+
+// Works, or is told that there is no ring or that it is being removed.
+template <class Attempt>
+bool comes(const char* who, Attempt attempt) {
+    try {
+        attempt();
+        return true;
+    } catch (const shmq::Error& error) {
+        const bool going = (error.code() == shmq::Errc::in_use || error.code() == shmq::Errc::removed) && std::strstr(error.what(), "being removed");
+        if (error.code() != shmq::Errc::no_such_ring && !going) fail("%s beside a stopped one was told: %s", who, error.what());
+        return false;
+    }
+}
+
+// Stopped while it makes, replaces or removes the ring. Meanwhile others come: to stay, for some laps, or to
+// make the ring themselves.
+void stop_a_maker(World& world, const Scenario& scenario, pid_t pid, u64 old, u64 i) {
+    stop(pid);
+    const bool held = is_held_for_removal();
+    u64 made = 0;
+    if (held) {
+        const auto replace = [&] {
+            auto options = world.kind.options();
+            options.if_exists = shmq::IfExists::replace;
+            shmq::create(ring_name, options);
+        };
+        if (comes("a remover", [] { shmq::remove(ring_name); }) || comes("who replaces it", replace)) fail("ROBBED: somebody else removed a ring that is being removed");
+    }
+    if (i % 3 == 2) {
+        auto options = world.kind.options();
+        options.if_exists = shmq::IfExists::keep;
+        if (comes("who makes a ring", [&] { shmq::create(ring_name, options); })) made = id_of_the_ring();
+    } else if (!held || i % 16 == 0) {
+        if (comes("a newcomer", [&] { world.producer(), world.consumer(); })) {
+            world.must_push(1);
+            world.go_on_beside_a_stopped_one(true, true);
+        }
+        if (i % 3 == 1) world.p.reset(), world.c.reset();
+    }
+    const bool stays = world.p && world.c;
+    const u64 theirs = stays ? id_of_the_ring() : made;
+
+    continue_to_the_end(world, pid);
+    const u64 there = id_of_the_ring();
+    if (pages[0].told) {  // only because of those who came
+        const auto code = static_cast<shmq::Errc>(pages[0].told - 1);
+        if (!theirs || code != (scenario.makes ? shmq::Errc::exists : shmq::Errc::in_use)) fail("the continued one was told: %s", pages[0].error);
+        if (there != theirs) fail("ROBBED: the ring of those who came is not there");
+    } else if (scenario.removes) {
+        const u64 left = made != old ? made : 0;
+        if (there != left) fail(there ? "it was removed and is there" : "ROBBED: a remover took a ring that was made after it began");
+    } else if (!there || there == old) {
+        fail("the ring was made, and is not there");
+    }
+    if (stays && there != theirs) fail("ROBBED: a ring was taken from those who are attached");
+    if (stays) {
+        while (world.take_some()) {}
+        world.must_push(1);
+    }
+    if (entries_of(shmq::directory(), false) != (there != 0)) fail("a file is left");
+    if (there != old) world.log.clear();  // its positions were those of another ring
+}
+
 bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Survey& survey, u64 i) {
     World world(kind);
     try {
         alarm(300);
         world.style = static_cast<int>(i % 2);
         const pid_t pid = arrive(world, scenario, early);
+        const u64 old = scenario.makes || scenario.replaces ? id_of_the_ring() : 0;
         advance(pid, pages[0], i, scenario, world, &survey);
-        pages[0].traced = 0;
-        ptrace(PTRACE_DETACH, pid, nullptr, SIGSTOP);
+        if (scenario.makes || scenario.replaces) {
+            stop_a_maker(world, scenario, pid, old, i);
+            finish(world, scenario, now());
+            return true;
+        }
+        if (scenario.forced) {
+            stop(pid);
+            (void)world.push(1);
+            comes("a newcomer", [&] { shmq::Consumer newcomer(ring_name); });
+            continue_to_the_end(world, pid);
+            if (pages[0].told) fail("the continued one was told: %s", pages[0].error);
+            finish_forced(world, scenario, now(), true);
+            return true;
+        }
+        stop(pid);
         int status = 0;
-        if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status)) fail("the victim does not stop (status %x)", status);
-
         const bool attached = pages[0].phase == 1;
         bool produce = true, consume = true;
         const auto other = [&](bool single, auto& handle, auto attach) {
@@ -1014,6 +1178,11 @@ bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
         produce = !(attaches && same_producer) && other(same_producer, world.p, [&] { world.producer(); });
         consume = !(attaches && same_consumer) && other(same_consumer, world.c, [&] { world.consumer(); });
         world.go_on_beside_a_stopped_one(produce, consume);
+        if (i % 2 && (scenario.at_end || world.held)) {
+            if (scenario.at_end) world.reopen();
+            world.release_held();
+            world.go_on_beside_a_stopped_one(produce, consume);
+        }
 
         kill(pid, SIGCONT);
         const double since = now();
@@ -1021,12 +1190,18 @@ bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
             if (now() - since > hang) fail("STUCK: the continued participant does not end");
             usleep(30);
             if (n % 64 != 63) continue;
+            if (now() - since > 0.05) world.release_held();  // it may be what fills the ring
+            if (world.sleeper && !(produce && consume)) {  // whose one role is free once it has had its message
+                produce = produce || other(false, world.p, [&] { world.producer(); });
+                consume = consume || other(false, world.c, [&] { world.consumer(); });
+            }
             if (scenario.side == Side::consumer && produce && !world.producer().pending()) world.push(1);
             if (scenario.side == Side::producer && consume) world.take_some();
         }
         world.forget(pid);
         if (status != 0) fail("the continued participant failed (status %x): %s", status, pages[0].error);
         if (pages[0].acked < (scenario.batch ? std::min<u32>(1, scenario.acks) : scenario.acks)) fail("the continued producer pushed %u of %u messages", pages[0].acked.load(), scenario.acks);
+        if (scenario.ends && world.push(1) != Outcome::ended) fail("the stream that it ended goes on");
         finish(world, scenario, since);
         return true;
     } catch (const Failure& failure) {
@@ -1047,7 +1222,8 @@ bool kill_twice(const Scenario& first, const Scenario& second, const Kind& kind,
         advance(pid, pages[0], i, first, world, &survey1);
         kill_and_reap(world, pid, pages[0]);
         if (second.side == Side::producer) world.p.reset();
-        if (second.side == Side::consumer) world.c.reset();
+        if (second.side == Side::consumer && !kind.broadcasts()) world.c.reset();  // there it is a witness of all
+        world.second_consumes = second.side == Side::consumer;
         pid = start(world, 1, true, second.setup, second.operation);
         if (survey2.steps == 0) survey2 = survey_of(pid, pages[1], second, world);
         else advance(pid, pages[1], j, second, world, &survey2);
@@ -1220,8 +1396,8 @@ std::vector<Scenario> scenarios() {
     add({.name = "push, repair for room", .side = Side::producer, .before = [=](World& w) { w.p.reset(); one_dies(w, hold_the_rest_dead); }, .setup = ready({2}), .operation = push, .acks = 1});
     add({.name = "push, repair, others", .side = Side::producer, .before = [=](World& w) { hole(w); full(w); }, .setup = ready({1}), .operation = push, .acks = 1, .many_producers = true});
     add({.name = "push, wait for room", .side = Side::producer, .before = full, .setup = ready({1}), .operation = push, .acks = 1, .policies = plain | broadcast, .sparse = 3, .unblock = [](World& w) { w.take_some(); }});
-    add({.name = "push, wake", .side = Side::producer, .before = consumer_sleeps, .setup = ready({1}), .operation = push, .acks = 1, .kill_only = true, .policies = plain | broadcast | overwrite, .sparse = 3});
-    add({.name = "end", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { (void)a.producer->end(); }, .kill_only = true, .policies = every_policy});
+    add({.name = "push, wake", .side = Side::producer, .before = consumer_sleeps, .setup = ready({1}), .operation = push, .acks = 1, .policies = plain | broadcast | overwrite, .sparse = 3});
+    add({.name = "end", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { (void)a.producer->end(); }, .ends = true, .policies = every_policy});
     add({.name = "pop, release", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = pop, .deliveries = 1, .policies = every_policy});
     add({.name = "pop, release, next", .side = Side::consumer, .before = some, .setup = [](Actor& a) { a.attach_consumer(); a.pop(); }, .operation = pop, .deliveries = 2, .policies = every_policy});
     add({.name = "pop, dropped", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) {
@@ -1251,14 +1427,14 @@ std::vector<Scenario> scenarios() {
         w.held.emplace(w.holder->try_pop());
         w.take(*w.held);
     };
-    add({.name = "pop, out of order", .side = Side::consumer, .before = tester_holds, .setup = as_consumer, .operation = pop, .deliveries = 1, .many_consumers = true, .kill_only = true});
+    add({.name = "pop, out of order", .side = Side::consumer, .before = tester_holds, .setup = as_consumer, .operation = pop, .deliveries = 1, .many_consumers = true});
     add({.name = "pop_batch, out of order", .side = Side::consumer, .before = tester_holds, .setup = read_one, .operation = [](Actor& a) {
              auto batch = a.consumer->pop_batch(8);
              const u32 from = a.page.deliveries;
              for (auto& m : batch) a.record(m);
              if (batch.release() == Outcome::ok)
                  for (u32 n = from; n < a.page.deliveries; ++n) a.page.delivered[n].committed = 1;
-         }, .deliveries = 2, .many_consumers = true, .kill_only = true, .batch = true});
+         }, .deliveries = 2, .many_consumers = true, .batch = true});
     add({.name = "redelivery, take-over", .side = Side::consumer, .before = orphan, .setup = as_consumer, .operation = pop, .deliveries = 1});
     add({.name = "repair by a consumer", .side = Side::consumer, .before = hole, .setup = as_consumer, .operation = pop, .deliveries = 1, .policies = every_policy});
     add({.name = "wait for a message", .side = Side::consumer, .before = nothing, .setup = as_consumer, .operation = pop, .deliveries = 1, .policies = plain | broadcast | overwrite, .sparse = 3, .unblock = [](World& w) { w.must_push(2); }});
@@ -1266,14 +1442,14 @@ std::vector<Scenario> scenarios() {
              full(w);
              if (w.kind.one_producer) w.p.reset();
              sleeper_starts(w, [](Actor& a) { a.attach_producer(); a.ready(1); }, [](Actor& a) { a.push(); });
-         }, .setup = as_consumer, .operation = pop, .deliveries = 1, .kill_only = true, .fills = true, .policies = plain | broadcast, .sparse = 3});
+         }, .setup = as_consumer, .operation = pop, .deliveries = 1, .fills = true, .policies = plain | broadcast, .sparse = 3});
     add({.name = "release, one sleeps", .side = Side::consumer, .before = [=](World& w) {
              w.must_push(2);
          }, .setup = [](Actor& a) { a.attach_consumer(); a.message.emplace(a.consumer->try_pop()); }, .operation = [](Actor& a) {
              const u32 n = a.record(*a.message);
              if (a.message->release() == Outcome::ok) a.page.delivered[n].committed = 1;
-         }, .deliveries = 1, .many_consumers = true, .kill_only = true, .sleeper_after = true, .sparse = 4});
-    add({.name = "pop at the end", .side = Side::consumer, .before = [](World& w) { (void)w.producer().end(); }, .setup = as_consumer, .operation = pop, .kill_only = true, .policies = plain | broadcast | overwrite});
+         }, .deliveries = 1, .many_consumers = true, .sleeper_after = true, .sparse = 4});
+    add({.name = "pop at the end", .side = Side::consumer, .before = [](World& w) { (void)w.producer().end(); }, .setup = as_consumer, .operation = pop, .at_end = true, .policies = plain | broadcast | overwrite});
     add({.name = "peek", .side = Side::neither, .before = some, .setup = [](Actor& a) { a.viewer.emplace(ring_name); }, .operation = [](Actor& a) {
              std::vector<std::byte> message;
              shmq::Viewer::Info info{};
@@ -1287,13 +1463,38 @@ std::vector<Scenario> scenarios() {
     add({.name = "attach after a death, c", .side = Side::consumer, .before = orphan, .setup = [](Actor&) {}, .operation = as_consumer});
     add({.name = "detach, producer", .side = Side::producer, .before = some, .setup = as_producer, .operation = [](Actor& a) { a.producer.reset(); }, .policies = every_policy});
     add({.name = "detach, consumer", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) { a.consumer.reset(); }, .policies = every_policy});
-    add({.name = "create", .side = Side::neither, .before = nothing, .setup = [](Actor&) {}, .operation = [](Actor& a) { shmq::create(ring_name, a.kind.options()); }, .one_policy = true, .kill_only = true, .makes = true});
-    add({.name = "create, replace", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = [](Actor& a) {
+    const auto or_told = [](Act operation) -> Act {
+        return [operation](Actor& a) {
+            try {
+                operation(a);
+            } catch (const shmq::Error& error) {
+                std::snprintf(a.page.error, sizeof a.page.error, "%s", error.what());
+                a.page.told = 1 + static_cast<u32>(error.code());
+            }
+        };
+    };
+    add({.name = "create", .side = Side::neither, .before = nothing, .setup = [](Actor&) {}, .operation = or_told([](Actor& a) { shmq::create(ring_name, a.kind.options()); }), .one_policy = true, .makes = true});
+    add({.name = "create, replace", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = or_told([](Actor& a) {
              auto options = a.kind.options();
              options.if_exists = shmq::IfExists::replace;
              shmq::create(ring_name, options);
-         }, .one_policy = true, .kill_only = true, .replaces = true});
-    add({.name = "remove", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = [](Actor&) { shmq::remove(ring_name); }, .one_policy = true, .kill_only = true, .replaces = true});
+         }), .one_policy = true, .replaces = true});
+    add({.name = "remove", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = or_told([](Actor&) { shmq::remove(ring_name); }), .one_policy = true, .replaces = true, .removes = true});
+    add({.name = "remove, forced", .side = Side::neither, .before = [](World& w) {
+             const Act attach_and_drain = [](Actor& a) {
+                 a.attach_consumer();
+                 while (auto m = a.consumer->try_pop()) (void)m.release();
+             };
+             sleeper_starts(w, attach_and_drain, [](Actor& a) {
+                 auto m = a.consumer->pop();
+                 if (!m) {
+                     a.page.told = 1 + static_cast<u32>(m.outcome());
+                     return;
+                 }
+                 const u32 n = a.record(m);
+                 if (m.release() == Outcome::ok) a.page.delivered[n].committed = 1;
+             });
+         }, .setup = [](Actor&) {}, .operation = or_told([](Actor&) { shmq::remove(ring_name, true); }), .one_policy = true, .forced = true, .policies = every_policy});
     // At cursors.
     add({.name = "push past a dead reader", .side = Side::producer, .before = dead_reader, .setup = ready({2}), .operation = push, .acks = 1, .policies = broadcast});
     add({.name = "push over the oldest", .side = Side::producer, .before = [](World& w) { for (u64 i = 0; i < 3 * capacity; ++i) w.must_push(1); }, .setup = ready({3}), .operation = push, .acks = 1, .variable_only = true, .policies = overwrite | broadcast_overwrite});
@@ -1334,7 +1535,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
     });
     const u64 only_policies = from_environment("SHMQ_CRASH_POLICIES", every_policy);
     const u64 wanted = from_environment("SHMQ_CRASH_POINTS", 40);
-    const u64 grid = std::max<u64>(1, from_environment("SHMQ_CRASH_DOUBLES", long_run() ? 100 : 8));
+    const u64 wanted_doubles = from_environment("SHMQ_CRASH_DOUBLES", long_run() ? 100 : 8);
     const bool every_row = long_run() || getenv("SHMQ_CRASH_ONLY");  // else those that failed
     u32 row = 0;
     if (me == 0) std::printf("%s\n", long_run() ? "after every single instruction" : "everyday: before and after each instruction that changes the segment or enters the kernel, and at a stride between (SHMQ_LONG=1: after each)");
@@ -1354,7 +1555,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                     const Kind kind{one_producer, one_consumer, fixed, what};
                     if (!runs_with(scenario, kind)) continue;
                     for (const bool early : {false, true}) {
-                        if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes)) continue;
+                        if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes || scenario.forced)) continue;
                         ran = true;
                         Survey survey;
                         if (!look_at(scenario, kind, early, survey)) {
@@ -1372,7 +1573,6 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                             }
                         }
                         if (scenario.unblock && !kill_at(scenario, kind, early, survey, survey.blocks_at, true)) result.failed = true;
-                        if (scenario.kill_only) continue;
                         for (u64 i : points) {
                             ++result.stops;
                             if (!stop_at(scenario, kind, early, survey, i)) {
@@ -1407,49 +1607,56 @@ int test_share(u32 me, u32 testers, Totals& totals) {
     struct Pair {
         const Scenario& first;
         const Scenario& second;
+        u64 coarse = 1;
     };
     const Pair pairs[] = {{find("push of 3 slots"), consumer}, {find("push of a batch"), consumer}, {find("claim_batch, commit"), consumer}, {large, producer}, {large, consumer},
-                          {find("pop, release"), consumer}, {find("pop_batch, release"), consumer}, {find("pop_batch, backwards"), consumer}, {find("redelivery, take-over"), consumer}};
-    for (const auto& [first, second] : pairs) {
-        if (!(asked_for("double") || asked_for(first.name)) || !(only_policies & plain)) continue;
-        for (const bool one_producer : {true, false}) {
-            for (const bool one_consumer : {true, false}) {
-                if (row++ % testers != me) continue;
-                const double from = now();
-                u64 points = 0, firsts = 0;
-                bool failed = false;
-                u64 every_i = 1, every_j = 1;
-                for (const bool fixed : {false, true}) {
-                    const Kind kind{one_producer, one_consumer, fixed};
-                    if (!runs_with(first, kind)) continue;
-                    Survey survey;
-                    if (!look_at(first, kind, false, survey)) {
-                        failed = true;
-                        continue;
-                    }
-                    auto visible = points_of(survey, 1, 1);
-                    every_i = std::max<u64>(1, visible.size() / grid);
-                    for (u64 n = 0; n < visible.size() && !failed; n += every_i) {
-                        Survey then;
-                        ++firsts;
-                        if (!kill_twice(first, second, kind, survey, visible[n], 0, then)) {
+                          {find("pop, release"), consumer}, {find("pop_batch, release"), consumer}, {find("pop_batch, backwards"), consumer}, {find("redelivery, take-over"), consumer},
+                          {find("attach after a death, p"), producer, 2}, {find("attach after a death, c"), consumer, 2}, {find("detach, producer"), consumer, 2}, {find("detach, consumer"), consumer, 2},
+                          {find("end"), consumer, 2}};
+    for (const auto& [first, second, coarse] : pairs) {
+        if (!(asked_for("double") || asked_for(first.name))) continue;
+        for (const Policy what : {plain, broadcast, overwrite, broadcast_overwrite}) {
+            if (!(only_policies & first.policies & what)) continue;
+            const u64 grid = std::max<u64>(1, long_run() ? wanted_doubles : wanted_doubles / (what == plain ? coarse : 2));
+            for (const bool one_producer : {true, false}) {
+                for (const bool one_consumer : {true, false}) {
+                    if (row++ % testers != me) continue;
+                    const double from = now();
+                    u64 points = 0, firsts = 0;
+                    bool failed = false;
+                    u64 every_i = 1, every_j = 1;
+                    for (const bool fixed : {false, true}) {
+                        const Kind kind{one_producer, one_consumer, fixed, what};
+                        if (!runs_with(first, kind)) continue;
+                        Survey survey;
+                        if (!look_at(first, kind, false, survey)) {
                             failed = true;
-                            break;
+                            continue;
                         }
-                        // Among those that change something, whose turn it is shifts with the first kill.
-                        const auto thens = points_of(then, 1, 1);
-                        every_j = std::max<u64>(1, thens.size() / grid);
-                        for (u64 m = n % every_j; m < thens.size() && !failed; m += every_j) {
-                            ++points;
-                            failed = !kill_twice(first, second, kind, survey, visible[n], thens[m], then);
+                        auto visible = points_of(survey, 1, 1);
+                        every_i = std::max<u64>(1, visible.size() / grid);
+                        for (u64 n = 0; n < visible.size() && !failed; n += every_i) {
+                            Survey then;
+                            ++firsts;
+                            if (!kill_twice(first, second, kind, survey, visible[n], 0, then)) {
+                                failed = true;
+                                break;
+                            }
+                            // Among those that change something, whose turn it is shifts with the first kill.
+                            const auto thens = points_of(then, 1, 1);
+                            every_j = std::max<u64>(1, thens.size() / grid);
+                            for (u64 m = n % every_j; m < thens.size() && !failed; m += every_j) {
+                                ++points;
+                                failed = !kill_twice(first, second, kind, survey, visible[n], thens[m], then);
+                            }
                         }
                     }
+                    total_doubles += points;
+                    if ((!every_row || !firsts) && !failed) continue;
+                    std::printf("%-24s %-7s then %-12s: %3llu points of the first, every %llu. visible step of the second: %5llu double kills  %s  (%.1f s)\n", first.name,
+                                Kind{one_producer, one_consumer, false, what}.policy().c_str(), second.name, static_cast<unsigned long long>(firsts), static_cast<unsigned long long>(every_j),
+                                static_cast<unsigned long long>(points), failed ? "FAILED" : "ok", now() - from);
                 }
-                total_doubles += points;
-                if (!every_row && !failed) continue;
-                std::printf("%-24s %s  then %-12s: %3llu points of the first, every %llu. visible step of the second: %5llu double kills  %s  (%.1f s)\n", first.name,
-                            Kind{one_producer, one_consumer, false}.policy().c_str(), second.name, static_cast<unsigned long long>(firsts), static_cast<unsigned long long>(every_j),
-                            static_cast<unsigned long long>(points), failed ? "FAILED" : "ok", now() - from);
             }
         }
     }
