@@ -6,6 +6,7 @@
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <shmq/detail/retry.hpp>
 
 #include "common/cli.hpp"
 #include "common/job.hpp"
@@ -114,7 +115,7 @@ Config parse(int argc, char** argv) {
 }
 
 gid_t group_id(const std::string& group) {
-    if (const auto* const entry = getgrnam(group.c_str())) return entry->gr_gid;
+    if (const auto* const entry = shmq::detail::retry_interrupted([&] { return getgrnam(group.c_str()); })) return entry->gr_gid;
     gid_t gid = 0;
     const auto [end, error] = std::from_chars(group.data(), group.data() + group.size(), gid);
     // The highest number means "leave it" to chown.

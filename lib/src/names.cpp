@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <shmq/detail/retry.hpp>
+
 namespace shmq {
 namespace detail {
 
@@ -29,7 +31,8 @@ std::string checked_bare_name(std::string_view name) {
 
 bool is_there(std::string_view name) noexcept {
     struct stat there {};
-    return lstat(file_of(name).c_str(), &there) == 0;
+    const std::string path = file_of(name);
+    return retry_interrupted([&] { return lstat(path.c_str(), &there); }) == 0;
 }
 
 std::string checked_name(std::string_view name) {
@@ -77,14 +80,13 @@ std::string path_of(std::string_view name) { return detail::file_of(detail::chec
 
 std::vector<std::string> list() {
     std::vector<std::string> names;
-    DIR* const dir = opendir(directory().c_str());
+    DIR* const dir = detail::retry_interrupted([] { return opendir(directory().c_str()); });
     if (!dir) {
         const int error = errno;
         throw Error(error == EACCES ? Errc::permission : Errc::system, directory() + ": " + std::strerror(error), error);
     }
     for (;;) {
-        errno = 0;
-        const dirent* const entry = readdir(dir);
+        const dirent* const entry = detail::retry_interrupted([dir] { return readdir(dir); });
         if (!entry) break;
         const std::string_view file = entry->d_name;
         if (!file.starts_with(detail::file_prefix)) continue;

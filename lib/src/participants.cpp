@@ -11,6 +11,8 @@
 #include <cstring>
 #include <thread>
 
+#include <shmq/detail/retry.hpp>
+
 #include "cursor.hpp"
 #include "waiter.hpp"
 
@@ -34,6 +36,10 @@ void keep_times(Events& events, const Entry& entry) noexcept {
     if (of(entry.popped) != of(entry.popped_before)) keep(events.last_pop_ns, events.last_pop_pid);
 }
 
+Fd open_prober(const std::string& path) noexcept {
+    return Fd(retry_interrupted([&] { return open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK); }));
+}
+
 Error locked_out(const SegmentFile& file) { return Error(Errc::in_use, file.name + ": a process that reads it has locked it against attaching (" + fuser(file) + ")"); }
 
 }  // namespace
@@ -55,9 +61,9 @@ Attachment::Attachment(std::string_view name, Role role, const AttachOptions& op
         bytes_ = file.stat.st_size;
         // Elsewhere a file system may count its blocks late, or compress them away.
         struct statfs fs {};
-        blocks_ = fstatfs(file.fd.get(), &fs) == 0 && fs.f_type == TMPFS_MAGIC ? file.stat.st_blocks : 0;
+        blocks_ = retry_interrupted([&] { return fstatfs(file.fd.get(), &fs); }) == 0 && fs.f_type == TMPFS_MAGIC ? file.stat.st_blocks : 0;
         default_waiting = static_cast<Waiting>(h.waiting);
-        prober_ = Fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+        prober_ = open_prober(path_);
         if (const int error = errno; !prober_ && error != ENOENT && error != ENOTDIR && error != ELOOP) throw_errno(error == EACCES ? Errc::permission : Errc::system, file.name, error);
         if (!prober_is_ours()) {
             if (tries < 100) continue;
@@ -187,7 +193,7 @@ Attachment::~Attachment() {
 
 bool Attachment::prober_is_ours() noexcept {
     struct stat now {};
-    return prober_ && fstat(prober_.get(), &now) == 0 && id_of(now) == id_;
+    return prober_ && retry_interrupted([&] { return fstat(prober_.get(), &now); }) == 0 && id_of(now) == id_;
 }
 
 // By the kernel's lock alone. The program may have closed our descriptor and opened another file under
@@ -195,7 +201,7 @@ bool Attachment::prober_is_ours() noexcept {
 bool Attachment::alive(u32 entry) noexcept {
     if (!prober_is_ours()) {
         prober_.release();
-        prober_ = Fd(open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+        prober_ = open_prober(path_);
         if (!prober_is_ours()) {
             prober_ = Fd();
             return true;  // no proof of death
@@ -215,7 +221,7 @@ Standing Attachment::standing() noexcept {
 Standing Attachment::inspect() noexcept {
     struct stat now {};
     if (gone_) return standing();
-    if (lstat(path_.c_str(), &now) != 0) {
+    if (retry_interrupted([&] { return lstat(path_.c_str(), &now); }) != 0) {
         gone_ = errno == ENOENT || errno == ENOTDIR;
     } else if (id_of(now) != id_) {
         gone_ = true;

@@ -15,6 +15,8 @@
 #include <cstring>
 #include <thread>
 
+#include <shmq/detail/retry.hpp>
+
 #include "names.hpp"
 #include "waiter.hpp"
 
@@ -114,35 +116,34 @@ Header header_for(const Options& options) {
 // ---- making -------------------------------------------------------------------------------------
 
 Fd make_unnamed(const Header& wanted, const Options& options, const std::string& path, Header& header) {
-    Fd fd(open(directory().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    Fd fd(retry_interrupted([] { return open(directory().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }));
     if (!fd) {
         const int error = errno;
         if (error == EACCES || error == EROFS) throw_errno(Errc::permission, directory() + ": cannot make a file there", error);
         if (error == EOPNOTSUPP || error == EISDIR) throw_errno(Errc::unsupported, directory() + ": this file system cannot make unnamed files (O_TMPFILE)", error);
         throw_errno(error == ENOSPC ? Errc::no_room : Errc::system, directory(), error);
     }
-    if (options.group && fchown(fd.get(), static_cast<uid_t>(-1), *options.group) != 0) {
+    if (options.group && retry_interrupted([&] { return fchown(fd.get(), static_cast<uid_t>(-1), *options.group); }) != 0) {
         const int error = errno;
         throw_errno(error == EPERM ? Errc::permission : Errc::system, path + ": cannot give it to group " + number(*options.group), error);
     }
-    if (fchmod(fd.get(), options.mode) != 0) {
+    if (retry_interrupted([&] { return fchmod(fd.get(), options.mode); }) != 0) {
         const int error = errno;
         throw_errno(Errc::system, path + ": cannot set its mode", error);
     }
 
     header = wanted;
     lay_out(header, page_of(fd.get()));
-    int error = 0;
-    do error = posix_fallocate(fd.get(), 0, static_cast<off_t>(header.total_bytes));
-    while (error == EINTR);
-    if (error) {
+    const auto allocate = [&] { return (errno = posix_fallocate(fd.get(), 0, static_cast<off_t>(header.total_bytes))) ? -1 : 0; };
+    if (retry_interrupted(allocate) != 0) {
+        const int error = errno;
         struct statvfs fs {};
-        const u64 available = statvfs(directory().c_str(), &fs) == 0 ? u64{fs.f_bavail} * fs.f_frsize : 0;
+        const u64 available = retry_interrupted([&] { return statvfs(directory().c_str(), &fs); }) == 0 ? u64{fs.f_bavail} * fs.f_frsize : 0;
         throw_errno(Errc::no_room, directory() + ": no room for the ring: " + number(header.total_bytes) + " bytes needed, " + number(available) + " free", error);
     }
 
     const auto random = [](u64 (&id)[2]) {
-        if (getrandom(id, sizeof id, 0) != sizeof id) {
+        if (retry_interrupted([&] { return getrandom(id, sizeof id, 0); }) != sizeof id) {
             id[0] = static_cast<u64>(getpid()), id[1] = static_cast<u64>(Clock::now().time_since_epoch().count());
         }
     };
@@ -169,10 +170,17 @@ Fd make_unnamed(const Header& wanted, const Options& options, const std::string&
 // 0 or an errno.
 int give_name(int fd, const std::string& path) {
     const std::string self = "/proc/self/fd/" + number(static_cast<u64>(fd));
-    if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return 0;
-    const int error = errno;
-    if (error != ENOENT) return error;  // ENOENT: /proc is not mounted
-    return linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0 ? 0 : errno;
+    if (retry_interrupted([&] { return linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW); }) == 0) return 0;
+    int error = errno;
+    if (error == ENOENT) {  // /proc is not mounted
+        if (retry_interrupted([&] { return linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH); }) == 0) return 0;
+        error = errno;
+    }
+    // One that was interrupted may have given it all the same.
+    struct stat ours {}, there {};
+    const bool ours_is_there = error == EEXIST && retry_interrupted([&] { return fstat(fd, &ours); }) == 0 &&
+                               retry_interrupted([&] { return lstat(path.c_str(), &there); }) == 0 && id_of(ours) == id_of(there);
+    return ours_is_there ? 0 : error;
 }
 
 // ---- checking -----------------------------------------------------------------------------------
@@ -207,7 +215,7 @@ void check(const SegmentFile& file, std::string_view record) {
 
 u64 page_of(int fd) noexcept {
     struct statfs fs {};
-    if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) return static_cast<u64>(fs.f_bsize);
+    if (retry_interrupted([&] { return fstatfs(fd, &fs); }) == 0 && fs.f_type == HUGETLBFS_MAGIC) return static_cast<u64>(fs.f_bsize);
     return static_cast<u64>(sysconf(_SC_PAGESIZE));
 }
 
@@ -229,7 +237,7 @@ SegmentFile open_segment(std::string_view name, Access access, Direction directi
     file.ring = is_side(file.name) && direction == Direction::pop ? other_side(file.name) : file.name;
     // O_NONBLOCK: a fifo in place of the ring must not hang us. Never O_CREAT (fs.protected_regular).
     const int flags = (access == Access::look ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    file.fd = Fd(open(file.path.c_str(), flags));
+    file.fd = Fd(retry_interrupted([&] { return open(file.path.c_str(), flags); }));
     if (!file.fd) {
         const int error = errno;
         if (error == ENOENT || error == ENOTDIR) {
@@ -240,14 +248,12 @@ SegmentFile open_segment(std::string_view name, Access access, Direction directi
         if (error == ELOOP || error == EISDIR || error == ENXIO) throw Error(Errc::not_a_ring, file.name + ": not a ring: " + (error == ELOOP ? "a symbolic link" : error == EISDIR ? "a directory" : "a special file"), error);
         throw_errno(Errc::system, file.name, error);
     }
-    if (fstat(file.fd.get(), &file.stat) != 0) throw_errno(Errc::system, file.name, errno);
+    if (retry_interrupted([&] { return fstat(file.fd.get(), &file.stat); }) != 0) throw_errno(Errc::system, file.name, errno);
     if (!S_ISREG(file.stat.st_mode)) throw Error(Errc::not_a_ring, file.name + ": not a ring: not a regular file");
 
     // Copied out once and never read again: nobody can change it after it was checked.
     char page[header_bytes + max_record_text]{};
-    ssize_t got = 0;
-    do got = pread(file.fd.get(), page, sizeof page, 0);
-    while (got < 0 && errno == EINTR);
+    const ssize_t got = retry_interrupted([&] { return pread(file.fd.get(), page, sizeof page, 0); });
     if (got < 0) throw_errno(Errc::system, file.name, errno);
     if (static_cast<std::size_t>(got) < sizeof(Header)) throw Error(Errc::not_a_ring, file.name + ": not a ring: " + number(static_cast<u64>(file.stat.st_size)) + " bytes, too short for a header");
     std::memcpy(&file.header, page, sizeof(Header));
@@ -323,12 +329,10 @@ bool try_lock(const SegmentFile& file, u64 byte, u64 count) {
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(byte);
     lock.l_len = static_cast<off_t>(count);
-    while (fcntl(file.fd.get(), F_OFD_SETLK, &lock) != 0) {
-        const int error = errno;
-        if (error == EAGAIN || error == EACCES) return false;
-        if (error != EINTR) throw_errno(Errc::system, file.name + ": cannot lock it", error);
-    }
-    return true;
+    if (retry_interrupted([&] { return fcntl(file.fd.get(), F_OFD_SETLK, &lock); }) == 0) return true;
+    const int error = errno;
+    if (error == EAGAIN || error == EACCES) return false;
+    throw_errno(Errc::system, file.name + ": cannot lock it", error);
 }
 
 void unlock(int fd, u64 byte, u64 count) noexcept {
@@ -337,7 +341,7 @@ void unlock(int fd, u64 byte, u64 count) noexcept {
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(byte);
     lock.l_len = static_cast<off_t>(count);
-    fcntl(fd, F_OFD_SETLK, &lock);
+    retry_interrupted([&] { return fcntl(fd, F_OFD_SETLK, &lock); });
 }
 
 namespace {
@@ -349,7 +353,7 @@ bool ask_for_lock(int fd, short type, u64 byte, u64 count, struct flock& lock) n
     lock.l_whence = SEEK_SET;
     lock.l_start = static_cast<off_t>(byte);
     lock.l_len = static_cast<off_t>(count);
-    return fcntl(fd, F_OFD_GETLK, &lock) == 0;
+    return retry_interrupted([&] { return fcntl(fd, F_OFD_GETLK, &lock); }) == 0;
 }
 
 }  // namespace
@@ -383,7 +387,7 @@ bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(
     if (!forced && !try_lock(file, lock_keeper, max_holders))
         throw Error(Errc::in_use, file.name + (held(fd) ? ": in use" : ": locked by a process that reads it (" + fuser(file) + ")"));
     struct stat now {};
-    if (lstat(file.path.c_str(), &now) != 0) {
+    if (retry_interrupted([&] { return lstat(file.path.c_str(), &now); }) != 0) {
         const int error = errno;
         if (error == ENOENT) return false;
         throw_errno(Errc::system, file.name, error);
@@ -393,7 +397,7 @@ bool remove_file(const SegmentFile& file, bool forced, const std::function<bool(
     if (wanted && !wanted(mapping.ring())) return false;
     // The name first: whoever may not take it away must not have told anybody that the ring is removed.
     // Killed in between: the attached notice that the name is gone.
-    if (unlink(file.path.c_str()) != 0 && errno != ENOENT) {
+    if (retry_interrupted([&] { return unlink(file.path.c_str()); }) != 0 && errno != ENOENT) {
         const int error = errno;
         throw_errno(error == EACCES || error == EPERM ? Errc::permission : Errc::system, file.name + ": cannot remove it", error);
     }
@@ -472,7 +476,7 @@ void require_same(const SegmentFile& there, const Header& wanted, const Options&
 }  // namespace
 
 std::uint64_t page_size() {
-    const Fd dir(open(directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Fd dir(retry_interrupted([] { return open(directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
     return page_of(dir.get());
 }
 
@@ -519,7 +523,7 @@ SegmentFile create_segment(const std::string& checked, const Options& options, u
             fd = make_unnamed(wanted, options, path, made.header);
             if (options.lock_memory) Mapping(made, Access::attach).lock_memory(made);  // fail now rather than in whoever attaches
             if (compatible & feature_kept && !try_lock(made, lock_keeper)) throw Error(Errc::system, checked + ": cannot lock it");
-            fstat(fd.get(), &made.stat);
+            retry_interrupted([&] { return fstat(fd.get(), &made.stat); });
         }
         const int error = give_name(fd.get(), path);
         if (error == 0) return made;
@@ -546,8 +550,8 @@ void remove_ring(std::string_view name, bool force) {
         for (const std::string& ring : rings_of(without_side(checked_name(name)))) {
             const std::string path = path_of(ring);
             struct stat there {};
-            if (lstat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) throw;
-            if (unlink(path.c_str()) != 0) throw_errno(errno == EACCES || errno == EPERM ? Errc::permission : Errc::system, path, errno);
+            if (retry_interrupted([&] { return lstat(path.c_str(), &there); }) == 0 && S_ISDIR(there.st_mode)) throw;
+            if (retry_interrupted([&] { return unlink(path.c_str()); }) != 0 && errno != ENOENT) throw_errno(errno == EACCES || errno == EPERM ? Errc::permission : Errc::system, path, errno);
         }
     }
 }

@@ -16,7 +16,10 @@
 #include <limits>
 #include <new>
 #include <numeric>
+#include <shmq/detail/retry.hpp>
 #include <utility>
+
+#include "common/signals.hpp"
 
 namespace {
 
@@ -87,7 +90,7 @@ std::string ring_meant(std::string_view what) noexcept {
 // then receives what is meant for stdout. One that can do nothing takes its place: EBADF, as before.
 bool occupy_standard_descriptors() noexcept {
     for (int fd = 0; fd <= 2; ++fd)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/", O_PATH) < 0) return false;
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && shmq::detail::retry_interrupted([] { return open("/", O_PATH); }) < 0) return false;
     return true;
 }
 
@@ -107,6 +110,11 @@ Failure stdout_failure(int error) { return Failure(Exit::io, fmt::format("stdout
 void wait_for_room() noexcept {
     pollfd out{STDOUT_FILENO, POLLOUT, 0};
     poll(&out, 1, -1);
+}
+
+// Again where it is interrupted; but a signal to die of does not wait for who reads stderr.
+void say(const char* text, std::size_t size) noexcept {
+    while (write(STDERR_FILENO, text, size) < 0 && errno == EINTR && !signals::caught()) {}
 }
 
 // What was written may still be refused when it is closed: a quota, a network file system.
@@ -170,7 +178,7 @@ void complain(std::string_view message) noexcept {
     add(": ");
     add(message);
     line[size++] = '\n';
-    [[maybe_unused]] const ssize_t wrote = write(STDERR_FILENO, line, size);
+    say(line, size);
 }
 
 Exit complain(const std::exception& error) noexcept {
@@ -188,7 +196,7 @@ Exit complain(const std::exception& error) noexcept {
     if (failure->exit() == Exit::usage) {
         char hint[64];
         const auto end = fmt::format_to_n(hint, sizeof hint, "Try '{} --help'.\n", tool_name);
-        [[maybe_unused]] const ssize_t wrote = write(STDERR_FILENO, hint, std::min(end.size, sizeof hint));
+        say(hint, std::min(end.size, sizeof hint));
     }
     return failure->exit();
 }

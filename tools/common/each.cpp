@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <shmq/detail/retry.hpp>
 
 #include "common/cli.hpp"
 
@@ -23,11 +24,11 @@ public:
             Output out(fd_);
             put(out);
             out.flush();
+            if (lseek(fd_, 0, SEEK_SET) != 0) throw Failure(Exit::os, std::string("a file in memory: ") + std::strerror(errno));
         } catch (...) {
             close(fd_);
             throw;
         }
-        lseek(fd_, 0, SEEK_SET);
     }
     ~File() { close(fd_); }
     File(const File&) = delete;
@@ -75,8 +76,8 @@ std::string run_each(const std::string& command, const std::function<void(Output
     if (error) throw Failure(Exit::os, std::string("/bin/sh: ") + std::strerror(error));
 
     int status = 0;
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) throw Failure(Exit::os, std::string("cannot wait for the command: ") + std::strerror(errno));
+    if (shmq::detail::retry_interrupted([&] { return waitpid(child, &status, 0); }) < 0)
+        throw Failure(Exit::os, std::string("cannot wait for the command: ") + std::strerror(errno));
     if (WIFSIGNALED(status)) return "died of signal " + std::to_string(WTERMSIG(status));
     return WEXITSTATUS(status) == 0 ? "" : "exited with " + std::to_string(WEXITSTATUS(status));
 }

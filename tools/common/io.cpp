@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <shmq/detail/retry.hpp>
 #include <string>
 
 #include "common/signals.hpp"
@@ -129,7 +130,7 @@ void Output::write_all(shmq::Bytes bytes) {
 
 void Output::watch_reader() noexcept {
     struct stat out {};
-    tells_ = fstat(fd_, &out) == 0 && (S_ISFIFO(out.st_mode) || S_ISSOCK(out.st_mode));
+    tells_ = shmq::detail::retry_interrupted([&] { return fstat(fd_, &out); }) == 0 && (S_ISFIFO(out.st_mode) || S_ISSOCK(out.st_mode));
 }
 
 void Output::check_reader() const {

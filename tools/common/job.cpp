@@ -8,6 +8,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <shmq/detail/retry.hpp>
+
+using shmq::detail::retry_interrupted;
 
 namespace {
 
@@ -59,13 +62,13 @@ Exit Job::run(const std::vector<std::string>& command) {
     const int fork_error = errno;
     close(report[1]);
     int error = 0;
-    const bool failed = child > 0 && read(report[0], &error, sizeof error) == sizeof error;
+    const bool failed = child > 0 && retry_interrupted([&] { return read(report[0], &error, sizeof error); }) == sizeof error;
     close(report[0]);
     if (child < 0) throw Failure(Exit::os, fmt::format("fork: {}", std::strerror(fork_error)));
 
     const sigset_t set = waited_for();
     for (int status = 0;;) {
-        const pid_t ended = waitpid(child, &status, failed ? 0 : WNOHANG);
+        const pid_t ended = retry_interrupted([&] { return waitpid(child, &status, failed ? 0 : WNOHANG); });
         if (ended == child) {
             if (failed) break;
             return static_cast<Exit>(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));

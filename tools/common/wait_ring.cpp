@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <shmq/detail/retry.hpp>
 
 #include "common/signals.hpp"
 
@@ -13,7 +14,7 @@ using namespace std::chrono_literals;
 
 Arrivals::Arrivals(Of what) : fd_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), longest_(what == Of::everything ? 10s : 1s) {
     const std::uint32_t events = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | (what == Of::everything ? IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM : 0);
-    if (fd_ >= 0 && inotify_add_watch(fd_, shmq::directory().c_str(), events) < 0) close(std::exchange(fd_, -1));
+    if (fd_ >= 0 && shmq::detail::retry_interrupted([&] { return inotify_add_watch(fd_, shmq::directory().c_str(), events); }) < 0) close(std::exchange(fd_, -1));
 }
 
 Arrivals::~Arrivals() {

@@ -8,7 +8,12 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
+#include <shmq/detail/retry.hpp>
+#include <sstream>
+
+#include "stat/proc_file.hpp"
+
+using shmq::detail::retry_interrupted;
 
 namespace {
 
@@ -32,7 +37,7 @@ std::string type_of(std::uint64_t magic) {
 
 // Of a directory that has no huge pages of its own: what mmap(MAP_HUGETLB) would give.
 Json huge_page() {
-    std::ifstream in("/proc/meminfo");
+    std::istringstream in(proc_file("/proc/meminfo"));
     for (std::string word; in >> word;) {
         std::uint64_t kibibytes = 0;
         if (word == "Hugepagesize:" && in >> kibibytes) return kibibytes * 1024;
@@ -56,7 +61,8 @@ std::vector<Limit> limits() {
     const std::string& directory = shmq::directory();
     struct statvfs room {};
     struct statfs type {};
-    if (statvfs(directory.c_str(), &room) != 0 || statfs(directory.c_str(), &type) != 0) throw shmq::Error(shmq::Errc::system, directory + ": " + std::strerror(errno), errno);
+    if (retry_interrupted([&] { return statvfs(directory.c_str(), &room); }) != 0 || retry_interrupted([&] { return statfs(directory.c_str(), &type); }) != 0)
+        throw shmq::Error(shmq::Errc::system, directory + ": " + std::strerror(errno), errno);
     rlimit locked{};
     getrlimit(RLIMIT_MEMLOCK, &locked);
     const auto magic = static_cast<std::uint32_t>(type.f_type);

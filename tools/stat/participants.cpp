@@ -1,32 +1,23 @@
 #include "stat/participants.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cinttypes>
 #include <cstdio>
+#include <shmq/detail/retry.hpp>
 #include <sstream>
+
+#include "stat/proc_file.hpp"
+
+using shmq::detail::retry_interrupted;
 
 namespace {
 
-// Of a file of /proc. Nothing where it cannot be read to its end: a process may be gone between open(2)
-// and any read(2), which then fails.
-std::string contents_of(const std::string& path) {
-    std::string text;
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return text;
-    char part[4096];
-    ssize_t got = 0;
-    while ((got = read(fd, part, sizeof part)) > 0) text.append(part, static_cast<std::size_t>(got));
-    close(fd);
-    return got == 0 ? text : std::string();
-}
-
 // Whoever is attached has the ring mapped. Empty: not allowed to see it.
 std::optional<bool> has_mapped(const std::string& process, const shmq::Status& ring, ino_t inode) {
-    std::istringstream maps(contents_of(process + "/maps"));
+    std::istringstream maps(proc_file(process + "/maps"));
     bool any = false;
     for (std::string line; std::getline(maps, line); any = true) {
         std::uint64_t mapped = 0;
@@ -56,8 +47,8 @@ std::uint64_t started_ns(const std::string& fields) {
 void look_up(Member& member, const shmq::Status& ring, ino_t inode) {
     const std::string process = "/proc/" + std::to_string(member.pid);
     struct stat owner {};
-    if (stat(process.c_str(), &owner) != 0) return;
-    const std::string text = contents_of(process + "/stat");
+    if (retry_interrupted([&] { return stat(process.c_str(), &owner); }) != 0) return;
+    const std::string text = proc_file(process + "/stat");
     const auto open = text.find('('), close = text.rfind(')');
     if (open == std::string::npos || close == std::string::npos || close + 3 > text.size()) return;
     const auto mapped = has_mapped(process, ring, inode);
@@ -108,7 +99,7 @@ std::vector<Member> members_of(const std::vector<RingRow>& rings) {
     std::vector<Member> members;
     for (const RingRow& ring : rings) {
         struct stat file {};
-        const bool there = stat(ring.path.c_str(), &file) == 0;
+        const bool there = retry_interrupted([&] { return stat(ring.path.c_str(), &file); }) == 0;
         for (const shmq::Participant& participant : ring.participants) {
             Member& member = members.emplace_back(Member{participant, ring.name, {}, 0});
             if (member.alive && there) look_up(member, ring, file.st_ino);

@@ -3,6 +3,10 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <shmq/detail/retry.hpp>
+
+using shmq::detail::retry_interrupted;
+
 namespace {
 
 using Status = RingRow;
@@ -77,11 +81,11 @@ constexpr std::size_t default_columns = 10;
 }  // namespace
 
 std::string user_name(uid_t uid) {
-    const auto* const entry = getpwuid(uid);
+    const auto* const entry = retry_interrupted([uid] { return getpwuid(uid); });
     return entry ? entry->pw_name : std::to_string(uid);
 }
 std::string group_name(gid_t gid) {
-    const auto* const entry = getgrgid(gid);
+    const auto* const entry = retry_interrupted([gid] { return getgrgid(gid); });
     return entry ? entry->gr_name : std::to_string(gid);
 }
 
