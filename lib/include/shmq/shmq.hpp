@@ -105,8 +105,8 @@ struct Options {
 void create(std::string_view name, const Options& options = {});
 // Throws Errc::in_use while somebody is attached, unless forced: then the attached drain and are told
 // `removed`. Forced or not, it throws in_use with EBUSY while another process removes it and does not get
-// done, or where one that reads it has locked it against that. With force also what is there but not a ring of this version. Of a duplex ring both
-// directions, or none.
+// done, or where one that reads it has locked it against that. With force also what is there but not a
+// ring of this version. Of a duplex ring both directions, or none.
 void remove(std::string_view name, bool force = false);
 // A ring for as long as this object lives: then it is removed by force. Should this process be killed,
 // the ring goes as an ephemeral one does. Nobody else removes it without force meanwhile.
