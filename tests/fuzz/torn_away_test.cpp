@@ -320,9 +320,12 @@ const Operation lookers[] = {
      }},
 };
 
-Options geometry(bool fixed) {
-    if (fixed) return {.slots = 16, .slot_size = 512, .fixed = true, .producers = one, .consumers = one, .participants = 4};
-    return {.slots = 16, .slot_size = 512, .participants = 4};
+enum class Made { variable, fixed, broadcast };
+const char* describe(Made made) { return made == Made::variable ? "variable" : made == Made::fixed ? "fixed" : "broadcast"; }
+
+Options geometry(Made made) {
+    if (made == Made::fixed) return {.slots = 16, .slot_size = 512, .fixed = true, .producers = one, .consumers = one, .participants = 4};
+    return {.slots = 16, .slot_size = 512, .broadcast = made == Made::broadcast, .participants = 4};
 }
 
 // ---- SIGBUS -------------------------------------------------------------------------------------
@@ -347,7 +350,7 @@ void handle(void (*handler)(int)) {
     sigaction(SIGBUS, &action, nullptr);
 }
 bool ring_survives_truncation() {
-    const NamedRing ring(geometry(false));
+    const NamedRing ring(geometry(Made::variable));
     Producer producer(ring.name);
     if (::truncate(ring.path().c_str(), 0) != 0) return false;
     return producer.push(payload(10), after(3s)) == Outcome::corrupt;
@@ -364,20 +367,20 @@ TEST_CASE("a ring torn away under any operation answers corrupt or removed, and 
     struct Note {
         char text[200];
     };
-    Common<Note> notes(std::size(cuts) * 2);
+    Common<Note> notes(std::size(cuts) * 3);
     std::vector<Child> children;
     std::vector<std::size_t> ids;
-    for (const bool fixed : {false, true}) {
+    for (const Made made : {Made::variable, Made::fixed, Made::broadcast}) {
         for (std::size_t c = 0; c < std::size(cuts); ++c) {
-            const std::size_t id = 2 * c + fixed;
+            const std::size_t id = 3 * c + static_cast<std::size_t>(made);
             ids.push_back(id);
-            children.emplace_back([&, c, id, fixed](const Child::Line&) {
+            children.emplace_back([&, c, id, made](const Child::Line&) {
                 alarm(300);
                 install_sigbus_handler();
-                const auto note = [&](const char* operation, const char* what) { std::snprintf(notes[id].text, sizeof notes[id].text, "%s, %s ring, during %s: %s", cuts[c].name, fixed ? "fixed" : "variable", operation, what); };
-                const auto scene = [&](const std::string& name) { return Scene{name, [&, name] { cuts[c].make(name); }, fixed}; };
+                const auto note = [&](const char* operation, const char* what) { std::snprintf(notes[id].text, sizeof notes[id].text, "%s, %s ring, during %s: %s", cuts[c].name, describe(made), operation, what); };
+                const auto scene = [&](const std::string& name) { return Scene{name, [&, name] { cuts[c].make(name); }, made == Made::fixed}; };
                 for (const Operation& operation : operations) {
-                    const NamedRing ring(geometry(fixed));
+                    const NamedRing ring(geometry(made));
                     Scene s = scene(ring.name);
                     note(operation.name, "died");
                     const Outcome outcome = operation.run(s);
@@ -390,7 +393,7 @@ TEST_CASE("a ring torn away under any operation answers corrupt or removed, and 
                     if (reservations()) return note(operation.name, "left a mapping"), 1;
                 }
                 for (const Operation& operation : lookers) {
-                    const NamedRing ring(geometry(fixed));
+                    const NamedRing ring(geometry(made));
                     Scene s = scene(ring.name);
                     note(operation.name, "died");
                     const auto error = error_of([&] { (void)operation.run(s); });
@@ -417,8 +420,9 @@ TEST_CASE("a ring torn away at any instant: whoever is inside an operation lives
     std::mt19937 random(static_cast<unsigned>(Clock::now().time_since_epoch().count()));
     u64 rounds = 0;
     while (Clock::now() < until) {
-        const bool fixed = random() % 2;
-        const NamedRing ring(geometry(fixed));
+        const Made made = static_cast<Made>(random() % 3);
+        const bool fixed = made == Made::fixed;
+        const NamedRing ring(geometry(made));
         const Scene scene{ring.name, {}, fixed};
         // Each ends only when it is told to; a new look at the ring between calls, as many as possible.
         const auto said = [&](auto work) {
@@ -513,7 +517,7 @@ TEST_CASE("a handler installed after ours gets its faults, and can pass ours on"
         sigaction(SIGBUS, &action, &before_us);
         if (!(before_us.sa_flags & SA_SIGINFO)) return 1;
         if (!ring_survives_truncation() || seen == 0) return 2;
-        const NamedRing ring(geometry(true));
+        const NamedRing ring(geometry(Made::fixed));
         Producer producer(ring.name);
         handle(jump_back);  // one that passes nothing on
         seen = 0;
