@@ -32,6 +32,12 @@ whole_lines() { head -n "$(tr -cd '\n' <accepted | wc -c)" accepted >printed; }
 whole_u32() {
     perl -0777 -ne 'while (length > 4) { my $n = unpack "N"; last if length() < 4 + $n; print substr($_, 4, $n), "\n"; substr($_, 0, 4 + $n, "") }' accepted >printed
 }
+whole_nul() { tr '\0' '\n' <accepted | head -n "$(tr -cd '\0' <accepted | wc -c)" >printed; }
+whole_chunk() {  # nothing between them: told by their lengths
+    local bytes
+    bytes=$(wc -c <accepted)
+    tr -d '\n' <all | cmp -s -n "$bytes" - accepted && awk -v bytes="$bytes" '(bytes -= length) >= 0' all >printed
+}
 whole_json() { head -n "$(tr -cd '\n' <accepted | wc -c)" accepted | jq -r .data >printed; }
 
 # accounted FRAMING DUPLICATES_ALLOWED: sets `broken`.
@@ -57,12 +63,16 @@ most=$count  # allowed twice, where it is marked: `accounted` looks that no more
 
 stopped() { case $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") in [tT]) true ;; *) false ;; esac; }
 
+options_of() {  # FRAMING
+    case $1 in lines) echo -a ;; json) echo -a -J ;; *) echo -a -F "$1" ;; esac
+}
+
 report() {  # sentence, what is wrong
     if [ -z "$2" ]; then passed "$1"; else failed "$1" "$2"; fi
 }
 
-for framing in lines u32 json; do
-    case $framing in lines) options='-a' ;; u32) options='-a -F u32' ;; json) options='-a -J' ;; esac
+for framing in lines nul chunk u32 json; do
+    options=$(options_of $framing)
     fill
     calls shmq-pop $options q >made
     cp .calls written
@@ -151,8 +161,8 @@ mkdir -p small
 trap 'code=$?; ! mountpoint -q "$work/small" || umount "$work/small"; (exit $code); finish' EXIT
 for size in 4 8 16 24 28 56; do
     mount -t tmpfs -o size=${size}k tmpfs small || failed 'a small file system can be mounted'
-    for framing in lines u32 json; do
-        case $framing in lines) options='-a' ;; u32) options='-a -F u32' ;; json) options='-a -J' ;; esac
+    for framing in lines nul chunk u32 json; do
+        options=$(options_of $framing)
         fill
         ends 74 "pop $options into $size KiB of disk" bash -c "shmq-pop $options q >small/out"
         cp small/out accepted
@@ -188,8 +198,8 @@ close $in;
 waitpid $child, 0;
 exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
 P
-for framing in lines u32 json; do
-    case $framing in lines) options='-a' ;; u32) options='-a -F u32' ;; json) options='-a -J' ;; esac
+for framing in lines nul chunk u32 json; do
+    options=$(options_of $framing)
     fill
     shmq-pop -p ${options#-a} q >everything
     ends 0 "pop $options into a small pipe that does not block" perl pipe.pl -1 shmq-pop $options q
