@@ -896,6 +896,17 @@ void make_sure_there_is_a_ring(World& world, const Scenario& scenario) {
     }
 }
 
+// Without anybody else's doing; else it is `stuck`.
+void sleeping_consumer_ends(World& world, double since, const char* stuck) {
+    int status = 0;
+    for (const double begin = now(); waitpid(world.sleeper, &status, WNOHANG) == 0; usleep(50))
+        if (now() - begin > hang) fail("%s", stuck);
+    note(longest_sleep, slept_in, now() - since, world.label);
+    world.forget(world.sleeper);
+    world.sleeper = 0;
+    if (status != 0) fail("a sleeping consumer failed: %s", pages[2].error);
+}
+
 void finish(World& world, const Scenario& scenario, double since) {
     if (scenario.fills && world.sleeper) {
         // The sleeping producer must come back, by itself where room was made, else when a survivor makes it.
@@ -917,16 +928,7 @@ void finish(World& world, const Scenario& scenario, double since) {
         const bool there = (world.kind.what == plain && shmq::stat(ring_name).messages > 0) || pages[2].deliveries;
         // Full: it was one of those that were pushed beside a stopped one, and will get some.
         if (const Outcome outcome = there ? Outcome::ok : world.push(1); outcome != Outcome::ok && outcome != Outcome::full) fail("push of a survivor: %s", describe(outcome));
-        const double begin = now();
-        int status = 0;
-        while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
-            if (now() - begin > hang) fail("STUCK: a consumer did not wake");
-            usleep(50);
-        }
-        note(longest_sleep, slept_in, now() - since, world.label);
-        world.forget(world.sleeper);
-        world.sleeper = 0;
-        if (status != 0) fail("a sleeping consumer failed: %s", pages[2].error);
+        sleeping_consumer_ends(world, since, "STUCK: a consumer did not wake");
     }
     if (world.in_the_way) {
         // The one that was stopped goes on and commits, a lap later or more; or is killed as it is.
@@ -964,15 +966,7 @@ void finish_forced(World& world, const Scenario& scenario, double since, bool co
         if (outcome != Outcome::ok && outcome != Outcome::timed_out && outcome != Outcome::removed) fail("push into a removed ring: %s", describe(outcome));
         if (now() - begin > hang) fail("STUCK: a producer is not told that its ring is removed");
     }
-    int status = 0;
-    while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
-        if (now() - begin > hang) fail("STUCK: a consumer is not told that its ring is removed");
-        usleep(50);
-    }
-    note(longest_sleep, slept_in, now() - since, world.label);
-    world.forget(world.sleeper);
-    world.sleeper = 0;
-    if (status != 0) fail("a sleeping consumer failed: %s", pages[2].error);
+    sleeping_consumer_ends(world, since, "STUCK: a consumer is not told that its ring is removed");
     if (!pages[2].deliveries && pages[2].told != 1 + static_cast<u32>(Outcome::removed)) fail("a consumer of a removed ring was told outcome %d", static_cast<int>(pages[2].told) - 1);
     world.p.reset(), world.c.reset();
     try {
