@@ -38,6 +38,30 @@ int descriptors_of(pid_t pid, const std::string& path) {
     return count;
 }
 
+// One that holds a claim, or the oldest message, until the test lets it go or kills it.
+Child holding_claim(const std::string& name, std::size_t bytes) {
+    Child child([&](const Child::Line& line) {
+        Producer mine(name);
+        auto claim = mine.claim(bytes);
+        line.say('r');
+        line.hear();
+        return 0;
+    });
+    REQUIRE(child.hear() == 'r');
+    return child;
+}
+Child holding_message(const std::string& name) {
+    Child child([&](const Child::Line& line) {
+        Consumer mine(name);
+        auto message = mine.pop(patience());
+        line.say('r');
+        line.hear();
+        return 0;
+    });
+    REQUIRE(child.hear() == 'r');
+    return child;
+}
+
 // How long a thread that sleeps in `wait` sleeps on after `change`, of which nobody wakes it.
 std::chrono::nanoseconds sleeps_on(const std::function<void()>& wait, const std::function<void()>& change) {
     std::atomic<pid_t> id{0};
@@ -300,14 +324,7 @@ TEST_CASE("a stopped consumer keeps its message, and loses it when killed") {
     Producer out(ring.name);
     Consumer in(ring.name);
     REQUIRE(out.push(payload(8, 0, 1)) == Outcome::ok);
-    Child child([&](const Child::Line& line) {
-        Consumer mine(ring.name);
-        auto message = mine.pop();
-        line.say('r');
-        line.hear();
-        return 0;
-    });
-    REQUIRE(child.hear() == 'r');
+    Child child = holding_message(ring.name);
     child.stop();
     CHECK(in.pop(after(250ms)).outcome() == Outcome::timed_out);  // longer than any nap
     CHECK(out.end() == Outcome::ok);
@@ -322,14 +339,7 @@ TEST_CASE("a stopped consumer keeps its message, and loses it when killed") {
 
 TEST_CASE("who waits learns of the death of what it waited for") {
     NamedRing ring({.slots = 4});
-    Child producer([&](const Child::Line& line) {
-        Producer mine(ring.name);
-        auto claim = mine.claim(4 * 64 - 16);
-        line.say('r');
-        line.hear();
-        return 0;
-    });
-    REQUIRE(producer.hear() == 'r');
+    Child producer = holding_claim(ring.name, 4 * 64 - 16);
     Child waits([&](const Child::Line& line) {
         Producer mine(ring.name);
         line.say('r');
@@ -386,14 +396,7 @@ TEST_CASE("what a killed producer had pushed is there, and its claim is not") {
 TEST_CASE("what a dead producer claimed holds up nobody, though an idle one has its entry") {
     for (const bool fixed : {false, true}) {
         NamedRing ring({.slots = 16, .slot_size = 64, .fixed = fixed});
-        Child dies([&](const Child::Line& line) {
-            Producer mine(ring.name);
-            auto claim = mine.claim(64);
-            line.say('r');
-            line.hear();
-            return 0;
-        });
-        REQUIRE(dies.hear() == 'r');
+        Child dies = holding_claim(ring.name, 64);
         dies.kill();
         Producer idle(ring.name);
         REQUIRE(idle.entry() == 0);
@@ -413,14 +416,7 @@ TEST_CASE("what a dead consumer held comes again, though an idle one has its ent
         NamedRing ring({.slots = 16, .slot_size = 64, .fixed = fixed});
         Producer out(ring.name);
         REQUIRE(out.push(payload(64, 0, 1), patience()) == Outcome::ok);
-        Child dies([&](const Child::Line& line) {
-            Consumer mine(ring.name);
-            auto message = mine.pop(patience());
-            line.say('r');
-            line.hear();
-            return 0;
-        });
-        REQUIRE(dies.hear() == 'r');
+        Child dies = holding_message(ring.name);
         dies.kill();
         Consumer idle(ring.name);
         REQUIRE(idle.entry() == 1);
@@ -894,14 +890,7 @@ TEST_CASE("a file that is removed by hand is missed by who sleeps") {
 TEST_CASE("a death is noticed by who sleeps at the hole, or has no room for it") {
     const auto at_hole = shortest_of([] {
         NamedRing ring;
-        Child dies([&](const Child::Line& line) {
-            Producer mine(ring.name);
-            auto claim = mine.claim(100);
-            line.say('r');
-            line.hear();
-            return 0;
-        });
-        REQUIRE(dies.hear() == 'r');
+        Child dies = holding_claim(ring.name, 100);
         Producer out(ring.name);
         Consumer in(ring.name, {.waiting = Waiting::block});
         REQUIRE(out.push(payload(8)) == Outcome::ok);
@@ -910,14 +899,7 @@ TEST_CASE("a death is noticed by who sleeps at the hole, or has no room for it")
     CHECK(at_hole < 500ms);
     const auto without_room = shortest_of([] {
         NamedRing ring({.slots = 4});
-        Child dies([&](const Child::Line& line) {
-            Producer mine(ring.name);
-            auto claim = mine.claim(4 * 64 - 16);
-            line.say('r');
-            line.hear();
-            return 0;
-        });
-        REQUIRE(dies.hear() == 'r');
+        Child dies = holding_claim(ring.name, 4 * 64 - 16);
         Producer out(ring.name, {.waiting = Waiting::block});
         return sleeps_on([&] { CHECK(out.push(payload(8), patience()) == Outcome::ok); }, [&] { dies.kill(); });
     });
