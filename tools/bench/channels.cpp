@@ -12,6 +12,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <shmq/detail/retry.hpp>
+
+using shmq::detail::retry_interrupted;
 
 namespace bench {
 
@@ -21,14 +24,6 @@ void fail_of_errno(const char* what) { throw Failure(Exit::os, fmt::format("{}: 
 namespace {
 
 std::string private_name(int number) { return fmt::format("bench.{}.{}", getpid(), number); }
-
-// The wanted system call again if a signal came in between.
-template <class Call>
-auto again(Call call) {
-    auto result = call();
-    while (result < 0 && errno == EINTR) result = call();
-    return result;
-}
 
 }  // namespace
 
@@ -103,7 +98,7 @@ PipeChannel::Producer::Producer(const PipeChannel& channel)
 
 void PipeChannel::Producer::write_all(const std::byte* from, std::uint64_t bytes) {
     while (bytes) {
-        const auto wrote = again([&] { return write(ends_->out(), from, bytes); });
+        const auto wrote = retry_interrupted([&] { return write(ends_->out(), from, bytes); });
         if (wrote < 0) fail_of_errno("write");
         from += wrote;
         bytes -= static_cast<std::uint64_t>(wrote);
@@ -114,7 +109,7 @@ PipeChannel::Consumer::Consumer(const PipeChannel& channel) : ends_(&channel.end
 
 bool PipeChannel::Consumer::receive(std::byte* buffer) {
     for (std::uint64_t have = 0; have < size_;) {
-        const auto got = again([&] { return read(ends_->in(), buffer + have, size_ - have); });
+        const auto got = retry_interrupted([&] { return read(ends_->in(), buffer + have, size_ - have); });
         if (got < 0) fail_of_errno("read");
         if (got == 0) {
             if (have) throw Failure(Exit::os, "a message was cut short");
@@ -127,7 +122,7 @@ bool PipeChannel::Consumer::receive(std::byte* buffer) {
 
 bool PipeChannel::Consumer::more() {
     while (have_ < size_) {
-        const auto got = again([&] { return read(ends_->in(), buffer_.data() + have_, buffer_.size() - have_); });
+        const auto got = retry_interrupted([&] { return read(ends_->in(), buffer_.data() + have_, buffer_.size() - have_); });
         if (got < 0) fail_of_errno("read");
         if (got == 0) {
             if (have_) throw Failure(Exit::os, "a message was cut short");
@@ -172,12 +167,12 @@ SocketChannel::Producer::Producer(const SocketChannel& channel)
     : ends_(&channel.ends_), size_(channel.about_.size), vector_(std::min<std::uint64_t>(channel.about_.batch, IOV_MAX), size_) { ends_->close_in(); }
 
 void SocketChannel::Producer::send(const std::byte* message) {
-    if (again([&] { return ::send(ends_->out(), message, size_, MSG_NOSIGNAL); }) < 0) fail_of_errno("send");
+    if (retry_interrupted([&] { return ::send(ends_->out(), message, size_, MSG_NOSIGNAL); }) < 0) fail_of_errno("send");
 }
 
 void SocketChannel::Producer::send_vector(std::uint64_t count) {
     for (std::uint64_t sent = 0; sent < count;) {
-        const int n = again([&] { return sendmmsg(ends_->out(), vector_.headers() + sent, static_cast<unsigned>(count - sent), MSG_NOSIGNAL); });
+        const int n = retry_interrupted([&] { return sendmmsg(ends_->out(), vector_.headers() + sent, static_cast<unsigned>(count - sent), MSG_NOSIGNAL); });
         if (n < 0) fail_of_errno("sendmmsg");
         sent += static_cast<std::uint64_t>(n);
     }
@@ -187,13 +182,13 @@ SocketChannel::Consumer::Consumer(const SocketChannel& channel)
     : ends_(&channel.ends_), size_(channel.about_.size), vector_(std::min<std::uint64_t>(channel.about_.batch, IOV_MAX), size_) { ends_->close_out(); }
 
 bool SocketChannel::Consumer::receive(std::byte* buffer) {
-    const auto got = again([&] { return recv(ends_->in(), buffer, size_, 0); });
+    const auto got = retry_interrupted([&] { return recv(ends_->in(), buffer, size_, 0); });
     if (got < 0) fail_of_errno("recv");
     return got > 0;
 }
 
 std::uint64_t SocketChannel::Consumer::receive_vector() {
-    const int got = again([&] { return recvmmsg(ends_->in(), vector_.headers(), static_cast<unsigned>(vector_.capacity()), MSG_WAITFORONE, nullptr); });
+    const int got = retry_interrupted([&] { return recvmmsg(ends_->in(), vector_.headers(), static_cast<unsigned>(vector_.capacity()), MSG_WAITFORONE, nullptr); });
     if (got < 0) fail_of_errno("recvmmsg");
     std::uint64_t n = 0;
     while (n < static_cast<std::uint64_t>(got) && vector_.headers()[n].msg_len) ++n;
@@ -238,11 +233,11 @@ MqueueChannel::~MqueueChannel() {
 }
 
 void MqueueChannel::Producer::send(const std::byte* message, std::size_t size) {
-    if (again([&] { return mq_send(channel_->queue_, reinterpret_cast<const char*>(message), size, 0); }) != 0) fail_of_errno("mq_send");
+    if (retry_interrupted([&] { return mq_send(channel_->queue_, reinterpret_cast<const char*>(message), size, 0); }) != 0) fail_of_errno("mq_send");
 }
 
 bool MqueueChannel::Consumer::receive(std::byte* buffer) {
-    const auto got = again([&] { return mq_receive(channel_->queue_, reinterpret_cast<char*>(buffer), channel_->about_.size, nullptr); });
+    const auto got = retry_interrupted([&] { return mq_receive(channel_->queue_, reinterpret_cast<char*>(buffer), channel_->about_.size, nullptr); });
     if (got < 0) fail_of_errno("mq_receive");
     return got > 0;
 }

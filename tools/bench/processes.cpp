@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <shmq/detail/retry.hpp>
 
 #include "bench/clock.hpp"
 #include "common/signals.hpp"
@@ -61,7 +62,7 @@ public:
         for (const Child& child : running_) kill(child.pid, SIGKILL);
         while (!running_.empty()) {
             int status = 0;
-            while (waitpid(running_.back().pid, &status, 0) < 0 && errno == EINTR) {}
+            shmq::detail::retry_interrupted([&] { return waitpid(running_.back().pid, &status, 0); });
             forget(running_.size() - 1);
         }
     }
