@@ -226,7 +226,7 @@ exec 7>&-
 finished 0 'it has not noticed' $pusher
 
 # ---- rings that go by themselves: none is left that one could use
-gone() { [ -z "$(ls -A "$SHMQ_DIR")" ] || [ "$(field STATE q)" = removed ] || { broken=${1:-'it is still there'}; false; }; }
+gone() { [ -z "$(ls -A "$SHMQ_DIR")" ] || [ "$(field STATE q)" = removed ] || { broken='it is still there'; false; }; }
 with none
 shmq-create --ephemeral -N 16 q && cp "$ring" ephemeral
 before() { with none; }

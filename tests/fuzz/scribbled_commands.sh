@@ -69,8 +69,8 @@ for kind in '' --broadcast '--overflow overwrite' '--broadcast --overflow overwr
     finished 0 'somebody wrote into it' $scribbler
     wait $workers
     for name in push push-fixed pop-json pop-chunk peek stat until; do
-        check "$name was refused or saw nonsense" [ -s codes.$name ]
-        same 'it said so, and nothing else' '' "$(head -3 wrong.$name)"
+        check "$name has run" [ -s codes.$name ]
+        same 'and says nothing but what it may' '' "$(head -3 wrong.$name)"
     done
     refused=$((refused + $(cat codes.* | grep -c '^76$')))
     cat good >"$SHMQ_DIR/shmq.q"
