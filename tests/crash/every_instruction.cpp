@@ -14,9 +14,13 @@
 // producer's place is not written, whatever is delivered is whole and in order, the newest message is
 // always there, and what is delivered and what is said to be lost are together what was pushed.
 //
+// Rings with timestamps: the time of a message lies between the beginning of its push and the moment at which
+// it is seen, and is the same for everybody. Viewers see whole messages at any time, and are killed and stopped too.
+//
 // Where the ring itself is made, replaced or removed: others come beside a stopped one, work or are told that
 // there is no ring or that it is being removed, and lose nothing they are attached to; then there is one whole
-// ring or none. Whoever sleeps in a ring that is removed by force is told, or goes on where it is still there.
+// ring or none. This is driven in rings of many to many alone: what a ring is, is written into the file before it has
+// a name, and making, replacing and removing never ask for it. Whoever sleeps in a ring that is removed by force is told, or goes on where it is still there.
 //
 // A survey of each operation records which instructions change the segment or are system calls. Everyday
 // runs kill after each of those, before each of those, and at a stride between; SHMQ_LONG=1 after every
@@ -67,6 +71,7 @@ enum Policy : unsigned { plain = 1, broadcast = 2, overwrite = 4, broadcast_over
 struct Kind {
     bool one_producer, one_consumer, fixed;
     Policy what = plain;
+    bool timestamps = false;
     bool broadcasts() const { return what & (broadcast | broadcast_overwrite); }
     bool overwrites() const { return what & (overwrite | broadcast_overwrite); }
     bool own_cursor() const { return broadcasts() || (overwrites() && one_consumer); }
@@ -78,10 +83,10 @@ struct Kind {
         o.slots = capacity, o.slot_size = slot_size, o.fixed = fixed, o.participants = 8;
         o.producers = one_producer ? shmq::one : shmq::many, o.consumers = one_consumer ? shmq::one : shmq::many;
         o.waiting = shmq::Waiting::block;
-        o.broadcast = broadcasts(), o.overwrite = overwrites();
+        o.broadcast = broadcasts(), o.overwrite = overwrites(), o.timestamps = timestamps;
         return o;
     }
-    std::size_t bytes(u64 slots) const { return fixed ? slot_size : slots * slot_size - 16; }
+    std::size_t bytes(u64 slots) const { return fixed ? slot_size : slots * slot_size - (timestamps ? 24 : 16); }
 };
 
 struct Failure : std::runtime_error {
@@ -96,6 +101,9 @@ struct Failure : std::runtime_error {
     throw Failure(text);
 }
 
+// The clock of timestamps.
+u64 wall_clock_ns() { return static_cast<u64>(std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count()); }
+
 // ---- what a victim tells the tester, in memory that outlives it ----------------------------------
 
 struct Page {
@@ -106,10 +114,11 @@ struct Page {
     std::atomic<u32> told;  // 1 + the Outcome or the Errc that it was refused with
     struct Delivery {
         u32 producer;
-        u64 number, position, sequence, lost;
+        u64 number, position, sequence, lost, time_ns;
         std::atomic<u32> redelivered, committed;
     } delivered[32];
-    std::byte buffer[1024];  // of pop(buffer)
+    std::atomic<u64> began_ns[128];  // the push of each message
+    std::byte buffer[1024];          // of pop(buffer)
     char error[200];
 };
 Page* pages;  // 0, 1: victims; 2: a sleeper
@@ -136,8 +145,12 @@ struct Actor {
     void note_ok(Outcome outcome) {
         if (outcome == Outcome::ok) page.acked.fetch_add(1);
     }
+    void begins(u32 messages) {
+        for (u32 i = page.attempted; i < std::min<std::size_t>(page.attempted + messages, std::size(page.began_ns)); ++i) page.began_ns[i] = wall_clock_ns();
+        page.attempted.fetch_add(messages);
+    }
     void push(shmq::Deadline deadline = shmq::forever) {
-        page.attempted.fetch_add(1);
+        begins(1);
         note_ok(producer->push(payloads[next++], deadline));
     }
     // As a consumer that writes its ledger before it commits.
@@ -151,7 +164,7 @@ struct Actor {
         const u32 n = page.deliveries;
         page.delivered[n].producer = s.producer, page.delivered[n].number = s.number, page.delivered[n].position = m.position();
         page.delivered[n].redelivered = m.redelivered();
-        page.delivered[n].sequence = m.sequence(), page.delivered[n].lost = m.lost();
+        page.delivered[n].sequence = m.sequence(), page.delivered[n].lost = m.lost(), page.delivered[n].time_ns = m.time_ns();
         page.deliveries.store(n + 1);
         return n;
     }
@@ -198,6 +211,7 @@ struct World {
     const std::byte* view = nullptr;
     std::size_t view_bytes = 0;
     bool made_again = false;
+    u64 made_ns = 0;
     int style = 0;  // survivors pop one by one, or in batches
     pid_t sleeper = 0;
 
@@ -211,7 +225,7 @@ struct World {
         bool acked = false;
         u32 delivered = 0;
         bool flagged = false;
-        u64 position = 0;
+        u64 position = 0, began_ns = 0, time_ns = 0;
     };
     std::map<u64, Known> known;
     static u64 key(u32 producer, u64 number) { return u64{producer} << 32 | number; }
@@ -234,6 +248,7 @@ struct World {
     }
 
     void make() {
+        made_ns = wall_clock_ns();
         shmq::create(ring_name, kind.options());
         // Begin near the end of a lap, so that runs cross it.
         const u64 start = kind.fixed ? 2 * capacity - 3 : 2 * 64 - 3;
@@ -257,9 +272,28 @@ struct World {
     Outcome push(u64 slots) {
         std::vector<std::byte> payload(kind.bytes(slots));
         fill(payload, tester_id, pushed);
+        const u64 began_ns = wall_clock_ns();
         const Outcome outcome = producer().try_push(payload);
-        if (outcome == Outcome::ok) known[key(tester_id, pushed++)].acked = true;
+        if (outcome == Outcome::ok) {
+            Known& k = known[key(tester_id, pushed++)];
+            k.acked = true, k.began_ns = began_ns;
+        }
         return outcome;
+    }
+    // Of its own push, not of what lay in that place before; the same for everybody.
+    void check_time(u64 k, u64 time_ns) {
+        if (!kind.timestamps) {
+            if (time_ns) fail("a time in a ring without timestamps");
+            return;
+        }
+        const u32 id = static_cast<u32>(k >> 32);
+        const u64 number = k & 0xffffffff;
+        Known& one = known[k];
+        if (id >= victim_id && id < victim_id + 3 && number < std::size(pages[0].began_ns)) one.began_ns = pages[id - victim_id].began_ns[number];
+        const u64 now_ns = wall_clock_ns(), from = std::max(one.began_ns, made_ns);
+        if (time_ns < from || time_ns > now_ns) fail("TIME of message %u/%llu: %lld ns after its push began, %lld ns before it was seen", id, static_cast<unsigned long long>(number), static_cast<long long>(time_ns - from), static_cast<long long>(now_ns - time_ns));
+        if (one.time_ns && one.time_ns != time_ns) fail("TIME of message %u/%llu: two of them, %lld ns apart", id, static_cast<unsigned long long>(number), static_cast<long long>(time_ns - one.time_ns));
+        one.time_ns = time_ns;
     }
     void must_push(u64 slots) {
         if (const Outcome outcome = push(slots); outcome != Outcome::ok) fail("push of a survivor: %s", describe(outcome));
@@ -267,6 +301,7 @@ struct World {
     void take(const shmq::Message& m) {
         Stamp s{};
         if (!whole(m.bytes(), s)) fail("TORN: message of %zu bytes at %llu", m.bytes().size(), static_cast<unsigned long long>(m.position()));
+        check_time(key(s.producer, s.number), m.time_ns());
         Known& k = known[key(s.producer, s.number)];
         if (++k.delivered > 1) fail("DUPLICATED: message %u/%llu delivered twice to survivors, at %llu and %llu", s.producer, static_cast<unsigned long long>(s.number),
                                     static_cast<unsigned long long>(k.position), static_cast<unsigned long long>(m.position()));
@@ -342,6 +377,7 @@ struct World {
         }
         Stamp s{};
         if (!whole(m.bytes(), s)) fail("TORN: message at %llu, for a latecomer", static_cast<unsigned long long>(m.position()));
+        check_time(key(s.producer, s.number), m.time_ns());
         late_log.push_back(key(s.producer, s.number));
         if (m.release() != Outcome::ok) fail("release failed");
         return true;
@@ -368,8 +404,10 @@ struct World {
         std::vector<std::byte> message;
         shmq::Viewer::Info info{};
         u64 seen = 0;
-        for (Stamp s{}; viewer.next(message, info); ++seen)
+        for (Stamp s{}; viewer.next(message, info); ++seen) {
             if (!whole(message, s)) fail("TORN in a viewer");
+            check_time(key(s.producer, s.number), info.time_ns);
+        }
         return seen;
     }
     void newest_is_readable() {
@@ -379,6 +417,7 @@ struct World {
         Stamp s{};
         viewer.to_newest();
         if (!viewer.next(message, info) || !whole(message, s) || key(s.producer, s.number) != key(tester_id, pushed - 1)) fail("NEWEST: not what was pushed last");
+        check_time(key(s.producer, s.number), info.time_ns);
     }
     void settle_at_cursors(double since) {
         consumer(), producer();
@@ -404,6 +443,8 @@ struct World {
             }
         } else if ((outcome = push(1)) != Outcome::full) {
             fail("CAPACITY: push into a full ring: %s", describe(outcome));
+        } else if (const u64 seen = messages_seen(); seen != capacity) {
+            fail("a viewer sees %llu of %llu messages", static_cast<unsigned long long>(seen), static_cast<unsigned long long>(capacity));
         }
         catch_up();
         const auto status = shmq::stat(ring_name);
@@ -412,6 +453,7 @@ struct World {
         if (status.readers != (late ? 2 : 1) || status.writers != 1) fail("%llu readers and %llu writers are alive", static_cast<unsigned long long>(status.readers), static_cast<unsigned long long>(status.writers));
     }
     void judge_at_cursors(bool consumers) {
+        judge_times();
         u64 acked_in_all = 0;
         for (u32 who = 0; who < 3; ++who) {
             Page& page = pages[who];
@@ -486,6 +528,7 @@ struct World {
 
     // After the kill: all goes on, and all is there.
     void settle(double since) {
+        messages_seen();
         if (kind.what != plain) return settle_at_cursors(since);
         consumer(), producer();
         Outcome outcome = push(1);
@@ -534,6 +577,7 @@ struct World {
 
     // Every message against what everybody knows of it.
     void judge(bool lost_allowed) {
+        judge_times();
         const u32 order[] = {0, 1, 2};
         for (u32 who : order) {
             Page& page = pages[who];
@@ -571,6 +615,10 @@ struct World {
             if (!one.delivered && !before && one.acked && !lost_allowed && !copied(k)) fail("LOST: message %u/%llu", id, static_cast<unsigned long long>(number));
         }
         judge_order();
+    }
+    void judge_times() {
+        for (const auto& page : {&pages[0], &pages[1], &pages[2]})
+            for (u32 n = 0; n < page->deliveries; ++n) check_time(key(page->delivered[n].producer, page->delivered[n].number), page->delivered[n].time_ns);
     }
     // The unflagged ones as they came; all of one producer by position.
     void judge_order() {
@@ -718,6 +766,8 @@ struct Scenario {
     bool forced = false;           // removed while a survivor sleeps in it
     bool batch = false;            // where a lap of a fixed ring ends it is shorter
     unsigned policies = plain;     // Policy bits
+    bool timestamps = false;       // the ring has them
+    bool late_only = false;        // without survivors of the victim's own role that were there before
     bool drops = false;            // what was lost cannot be counted exactly: claims that never become messages, an ordinal not told
     bool sleeper_after = false;    // another consumer falls asleep once the victim holds the only message
     u64 sparse = 1;                // everyday: only every so many of the points
@@ -1282,7 +1332,7 @@ std::vector<Scenario> scenarios() {
             if (!used_slots) return;  // dropped
             const auto& payload = a.payloads[a.next++];
             std::memcpy(c.bytes().data(), payload.data(), payload.size());
-            a.page.attempted.fetch_add(1);
+            a.begins(1);
             a.note_ok(c.commit(payload.size()));
         };
     };
@@ -1379,7 +1429,7 @@ std::vector<Scenario> scenarios() {
     add({.name = "push of 3 slots", .side = Side::producer, .before = nothing, .setup = warm({3}), .operation = push, .acks = 2, .variable_only = true, .policies = every_policy});
     add({.name = "push of a batch", .side = Side::producer, .before = nothing, .setup = warm({1, 2, 1, 3}), .operation = [](Actor& a) {
              const shmq::Bytes batch[] = {a.payloads[1], a.payloads[2], a.payloads[3], a.payloads[4]};
-             a.page.attempted.fetch_add(4);
+             a.begins(4);
              a.page.acked.fetch_add(static_cast<u32>(a.producer->push(batch).count));
          }, .acks = 5, .policies = every_policy});
     add({.name = "claim, commit", .side = Side::producer, .before = nothing, .setup = ready({2}), .operation = claim(2, 2), .acks = 1, .policies = every_policy});
@@ -1447,11 +1497,21 @@ std::vector<Scenario> scenarios() {
     add({.name = "peek", .side = Side::neither, .before = some, .setup = [](Actor& a) { a.viewer.emplace(ring_name); }, .operation = [](Actor& a) {
              std::vector<std::byte> message;
              shmq::Viewer::Info info{};
-             while (a.viewer->next(message, info)) {}
+             for (Stamp s{}; a.viewer->next(message, info);)
+                 if (!whole(message, s)) throw Failure("torn, in a viewer");
              a.viewer->to_newest();
          }, .policies = every_policy});
     add({.name = "attach, producer", .side = Side::producer, .before = some, .setup = [](Actor&) {}, .operation = as_producer, .policies = every_policy});
     add({.name = "attach, consumer", .side = Side::consumer, .before = some, .setup = [](Actor&) {}, .operation = as_consumer, .policies = every_policy});
+    // With timestamps. How many take part makes no difference to these.
+    add({.name = "push, timestamps", .side = Side::producer, .before = some, .setup = warm({2}), .operation = push, .acks = 2, .one_policy = true, .policies = every_policy, .timestamps = true, .late_only = true});
+    add({.name = "push of a batch, times", .side = Side::producer, .before = nothing, .setup = warm({1, 2, 1}), .operation = [](Actor& a) {
+             const shmq::Bytes batch[] = {a.payloads[1], a.payloads[2], a.payloads[3]};
+             a.begins(3);
+             a.page.acked.fetch_add(static_cast<u32>(a.producer->push(batch).count));
+         }, .acks = 4, .one_policy = true, .policies = plain | broadcast, .timestamps = true, .late_only = true});
+    add({.name = "pop, timestamps", .side = Side::consumer, .before = some, .setup = read_one, .operation = pop, .deliveries = 2, .one_policy = true, .policies = every_policy, .timestamps = true, .late_only = true});
+    add({.name = "redelivery, timestamps", .side = Side::consumer, .before = orphan, .setup = as_consumer, .operation = pop, .deliveries = 1, .one_policy = true, .timestamps = true, .late_only = true});
     // Into the entry of one that died in the middle of its work.
     add({.name = "attach after a death, p", .side = Side::producer, .before = hole, .setup = [](Actor&) {}, .operation = as_producer, .policies = every_policy});
     add({.name = "attach after a death, c", .side = Side::consumer, .before = orphan, .setup = [](Actor&) {}, .operation = as_consumer});
@@ -1546,10 +1606,10 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                 u64 stride = 1;
                 const double from = now();
                 for (const bool fixed : {false, true}) {
-                    const Kind kind{one_producer, one_consumer, fixed, what};
+                    const Kind kind{one_producer, one_consumer, fixed, what, scenario.timestamps};
                     if (!runs_with(scenario, kind)) continue;
                     for (const bool early : {false, true}) {
-                        if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes || scenario.forced)) continue;
+                        if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes || scenario.forced || scenario.late_only)) continue;
                         ran = true;
                         Survey survey;
                         if (!look_at(scenario, kind, early, survey)) {
