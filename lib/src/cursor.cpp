@@ -73,7 +73,7 @@ u64 released_by_all(const Ring& ring, Peers& peers, u64 needed) noexcept {
 void leave_broadcast(const Ring& ring, Peers& peers, u64 position) noexcept {
     const u64 lowest = lowest_reader(ring, [&](u32 i, u64) { return peers.alive(i); });
     u64 f = ring.lines->free_position.value.load(std::memory_order_acquire);
-    const u64 to = std::min(lowest, position);
+    const u64 to = lowest == no_position ? position : lowest;
     if (ahead(to, f) > 0) ring.lines->free_position.value.compare_exchange_strong(f, to, std::memory_order_acq_rel);
 }
 

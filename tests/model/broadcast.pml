@@ -315,7 +315,7 @@ leave: skip;
   /* leave_broadcast(): what only this one had kept goes, and without any other what it had read. */
   scan(LIVE(q));
   f=free_position;
-  if :: m>h -> m=h :: else fi;
+  if :: m==NONE -> m=h :: else fi;
   if :: m>f -> CAS(free_position,f,m); ok=0 :: else fi;
   d_step{ m=0; f=0; alive[me]=0; h=0; fresh=0 };
   if :: old -> old=0; goto join :: else fi;

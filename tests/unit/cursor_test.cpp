@@ -465,6 +465,22 @@ TEST_CASE("broadcast: when the last consumer leaves, what it had read is gone, t
     CHECK(same(message.bytes(), payload(20, 1, 1)));
 }
 
+TEST_CASE("broadcast: what only one consumer had not read goes with it, and who waits for an empty ring is told") {
+    NamedRing ring({.slots = 8, .slot_size = 64, .broadcast = true});
+    Producer producer(ring.name);
+    Consumer fast(ring.name);
+    Watcher watcher(ring.name);
+    {
+        Consumer slow(ring.name);
+        for (u32 i = 0; i < 4; ++i) REQUIRE(producer.try_push(payload(20, 1, i)) == Outcome::ok);
+        REQUIRE(slow.try_pop().release() == Outcome::ok);
+        for (int i = 0; i < 3; ++i) REQUIRE(fast.try_pop().release() == Outcome::ok);
+    }
+    CHECK(stat(ring.name).messages == 1);
+    REQUIRE(fast.try_pop().release() == Outcome::ok);
+    CHECK(watcher.wait(Condition::empty, no_wait) == Outcome::ok);
+}
+
 TEST_CASE("only consumers of a broadcast ring can begin with the newest message") {
     NamedRing ring;
     CHECK(error_of([&] { Consumer(ring.name, {.from = From::newest}); }) == Errc::bad_option);
