@@ -19,8 +19,13 @@
 //
 // Where the ring itself is made, replaced or removed: others come beside a stopped one, work or are told that
 // there is no ring or that it is being removed, and lose nothing they are attached to; then there is one whole
-// ring or none. This is driven in rings of many to many alone: what a ring is, is written into the file before it has
-// a name, and making, replacing and removing never ask for it. Whoever sleeps in a ring that is removed by force is told, or goes on where it is still there.
+// ring or none. This is driven in rings of many to many alone: what a ring is, is written into the file before
+// it has a name, and making, replacing and removing never ask for it. Whoever sleeps in a ring that is removed
+// by force is told, or goes on where it is still there.
+//
+// Sleepers. The cap heals the wakes that die with those who owe them. Where nobody dies, or only somebody who owes
+// none (a watcher that waits), who sleeps beside the victim does so without the cap: a wake that is lost or
+// swallowed leaves it asleep for ever.
 //
 // A survey of each operation records which instructions change the segment or are system calls. Everyday
 // runs kill after each of those, before each of those, and at a stride between; SHMQ_LONG=1 after every
@@ -36,8 +41,10 @@
 //                             long: 100)
 #include "common.hpp"
 
+#include <linux/futex.h>
 #include <sched.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 
 #include <array>
@@ -65,6 +72,9 @@ constexpr const char* ring_name = "r";
 // Seconds: a survivor that needs longer hangs, however busy the machine is. A long run has one of its own.
 const double hang = long_run() ? 5 : 60;
 
+// How long this process sleeps in a ring at most. The library's cap heals a wake that was lost, and hides it.
+enum class Cap { as_it_is, none, at_once } cap = Cap::as_it_is;
+
 // What may differ about a ring besides its sides.
 enum Policy : unsigned { plain = 1, broadcast = 2, overwrite = 4, broadcast_overwrite = 8, at_cursors = broadcast | overwrite | broadcast_overwrite, every_policy = plain | at_cursors };
 
@@ -88,6 +98,29 @@ struct Kind {
     }
     std::size_t bytes(u64 slots) const { return fixed ? slot_size : slots * slot_size - (timestamps ? 24 : 16); }
 };
+
+}  // namespace
+
+// In place of the C library's, through which the library sleeps.
+extern "C" long syscall(long number, ...) noexcept {
+    static constexpr timespec long_ago{};
+    va_list args;
+    va_start(args, number);
+    long a[6];
+    for (long& each : a) each = va_arg(args, long);
+    va_end(args);
+    if (number == SYS_futex && (a[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET && cap != Cap::as_it_is) a[3] = cap == Cap::none ? 0 : reinterpret_cast<long>(&long_ago);
+    register long r10 asm("r10") = a[3];
+    register long r8 asm("r8") = a[4];
+    register long r9 asm("r9") = a[5];
+    long result;
+    asm volatile("syscall" : "=a"(result) : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+    if (result >= 0 || result < -4095) return result;
+    errno = static_cast<int>(-result);
+    return -1;
+}
+
+namespace {
 
 struct Failure : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -135,6 +168,7 @@ struct Actor {
     std::optional<shmq::Message> message;
     std::vector<std::vector<std::byte>> payloads{};
     std::size_t next = 0;
+    std::optional<shmq::Watcher> watcher{};
 
     void attach_producer() { producer.emplace(ring_name); }
     void attach_consumer() { consumer.emplace(ring_name); }
@@ -214,6 +248,8 @@ struct World {
     u64 made_ns = 0;
     int style = 0;  // survivors pop one by one, or in batches
     pid_t sleeper = 0;
+    bool sleepy = false;    // the sleeper is attached, and stopped until it is to fall asleep
+    bool all_wake = false;  // nobody dies who has somebody to wake: then no sleeper needs the cap
 
     // At cursors only.
     std::optional<shmq::Consumer> late;  // joins after the fault
@@ -746,8 +782,26 @@ bool is_asleep(pid_t pid) {
 
 // Another participant, which sleeps while the victim is at work.
 void sleeper_starts(World& world, const Act& setup, const Act& operation) {
-    world.sleeper = start(world, 2, false, setup, operation);
+    world.sleeper = start(world, 2, false, [&](Actor& a) { setup(a); cap = world.all_wake ? Cap::none : Cap::as_it_is; }, operation);
     for (int i = 0; i < 50000 && !(pages[2].phase == 1 && is_asleep(world.sleeper)); ++i) usleep(20);
+}
+
+// The same in two parts: to attach would wake those who wait for a participant.
+void sleeper_attaches(World& world, const Act& setup, const Act& operation) {
+    const auto later = [&](Actor& a) {
+        raise(SIGSTOP);
+        operation(a);
+    };
+    world.sleeper = start(world, 2, false, [&](Actor& a) { setup(a); cap = world.all_wake ? Cap::none : Cap::as_it_is; }, later);
+    int status = 0;
+    if (waitpid(world.sleeper, &status, WUNTRACED) != world.sleeper || !WIFSTOPPED(status)) fail("a sleeper does not stop (status %x): %s", status, pages[2].error);
+    world.sleepy = true;
+}
+void sleeper_falls_asleep(World& world) {
+    if (!world.sleepy) return;
+    world.sleepy = false;
+    kill(world.sleeper, SIGCONT);
+    for (int i = 0; i < 50000 && !is_asleep(world.sleeper); ++i) usleep(20);
 }
 
 enum class Side { producer, consumer, neither };
@@ -768,11 +822,15 @@ struct Scenario {
     unsigned policies = plain;     // Policy bits
     bool timestamps = false;       // the ring has them
     bool late_only = false;        // without survivors of the victim's own role that were there before
+    bool early_only = false;       // with them alone
+    bool wakes_nobody = false;     // so that its death does not keep a wake from anybody
     bool drops = false;            // what was lost cannot be counted exactly: claims that never become messages, an ordinal not told
     bool sleeper_after = false;    // another consumer falls asleep once the victim holds the only message
     u64 sparse = 1;                // everyday: only every so many of the points
     u64 rounds = 0;                // long: of a loop only so many, and at a stride; 0: all
     std::function<void(World&)> unblock = {};  // when the victim sleeps
+    std::function<void(World&)> meanwhile = {};  // what the victim waits for, once it was stopped and goes on
+    std::function<void(World&)> satisfy = {};    // what the sleeper waits for, where it is not so already
 };
 
 struct Anchor {
@@ -802,7 +860,10 @@ void wait_step(pid_t pid, const Scenario& scenario, World& world, bool& unblocke
                     blocked = true;
                     return;
                 }
-                if (!unblocked) scenario.unblock(world);
+                if (!unblocked) {
+                    sleeper_falls_asleep(world);
+                    scenario.unblock(world);
+                }
                 unblocked = true;
             }
             sched_yield();
@@ -958,7 +1019,19 @@ void sleeping_consumer_ends(World& world, double since, const char* stuck) {
 }
 
 void finish(World& world, const Scenario& scenario, double since) {
-    if (scenario.fills && world.sleeper) {
+    sleeper_falls_asleep(world);
+    if (scenario.satisfy && world.sleeper) {
+        const double begin = now();
+        int status = 0;
+        for (; waitpid(world.sleeper, &status, WNOHANG) == 0; usleep(50)) {
+            if (now() - begin > hang) fail("STUCK: a watcher did not wake");
+            scenario.satisfy(world);
+        }
+        note(longest_sleep, slept_in, now() - since, world.label);
+        world.forget(world.sleeper);
+        world.sleeper = 0;
+        if (status != 0) fail("a watcher failed: %s", pages[2].error);
+    } else if (scenario.fills && world.sleeper) {
         // The sleeping producer must come back, by itself where room was made, else when a survivor makes it.
         world.consumer();
         const bool room = world.kind.what == plain && shmq::stat(ring_name).used < capacity;
@@ -1043,6 +1116,7 @@ void report_failure(const World& world, const Scenario& scenario, const char* mo
 // The survey: the operation as it is without a fault.
 bool look_at(const Scenario& scenario, const Kind& kind, bool early, Survey& survey) {
     World world(kind);
+    world.all_wake = true;
     try {
         const pid_t pid = arrive(world, scenario, early);
         survey = survey_of(pid, pages[0], scenario, world);
@@ -1065,6 +1139,7 @@ bool kill_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
     try {
         alarm(300);
         world.style = static_cast<int>(i % 2);
+        world.all_wake = scenario.wakes_nobody;
         const pid_t pid = arrive(world, scenario, early);
         world.label += (kind.fixed ? ", fixed, after " : ", after ") + std::to_string(i);
         advance(pid, pages[0], asleep ? ~u64{0} >> 1 : i, scenario, world, asleep ? nullptr : &survey, asleep);
@@ -1185,6 +1260,7 @@ bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
     try {
         alarm(300);
         world.style = static_cast<int>(i % 2);
+        world.all_wake = true;
         const pid_t pid = arrive(world, scenario, early);
         const u64 old = scenario.makes || scenario.replaces ? id_of_the_ring() : 0;
         advance(pid, pages[0], i, scenario, world, &survey);
@@ -1203,6 +1279,7 @@ bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
             return true;
         }
         stop(pid);
+        sleeper_falls_asleep(world);
         int status = 0;
         const bool attached = pages[0].phase == 1;
         bool produce = true, consume = true;
@@ -1241,6 +1318,7 @@ bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
             }
             if (scenario.side == Side::consumer && produce && !world.producer().pending()) world.push(1);
             if (scenario.side == Side::producer && consume) world.take_some();
+            if (scenario.meanwhile) scenario.meanwhile(world);
         }
         world.forget(pid);
         if (status != 0) fail("the continued participant failed (status %x): %s", status, pages[0].error);
@@ -1503,6 +1581,47 @@ std::vector<Scenario> scenarios() {
          }, .policies = every_policy});
     add({.name = "attach, producer", .side = Side::producer, .before = some, .setup = [](Actor&) {}, .operation = as_producer, .policies = every_policy});
     add({.name = "attach, consumer", .side = Side::consumer, .before = some, .setup = [](Actor&) {}, .operation = as_consumer, .policies = every_policy});
+    // Watchers. They need nobody's wake and take none.
+    const Act as_watcher = [](Actor& a) { a.watcher.emplace(ring_name); };
+    const auto watch = [](shmq::Condition condition) -> Act {
+        return [condition](Actor& a) {
+            if (const Outcome outcome = a.watcher->wait(condition); outcome != Outcome::ok) throw Failure(describe(outcome));
+        };
+    };
+    const auto watcher_sleeps = [=](shmq::Condition condition) { return [=](World& w) { sleeper_starts(w, as_watcher, watch(condition)); }; };
+    const auto one_there = [](World& w) {  // slots that are pending may be a dead one's claim
+        if (!shmq::stat(ring_name).messages) w.push(1);
+    };
+    const auto all_taken = [](World& w) {
+        while (w.take_some()) {}
+    };
+    const auto consumer_comes = [](World& w) { sleeper_attaches(w, [](Actor& a) { a.attach_consumer(); }, [](Actor& a) { a.pop(); }); };
+    add({.name = "watch, nonempty", .side = Side::neither, .before = consumer_comes, .setup = as_watcher, .operation = watch(shmq::Condition::nonempty), .one_policy = true, .policies = plain | broadcast | overwrite,
+         .early_only = true, .wakes_nobody = true, .sparse = 2, .unblock = [](World& w) { w.must_push(1), w.must_push(1); }, .meanwhile = one_there});
+    add({.name = "watch, empty", .side = Side::neither, .before = [=](World& w) { full(w); sleeper_attaches(w, [](Actor& a) { a.attach_producer(); a.ready(1); }, [](Actor& a) { a.push(); }); },
+         .setup = as_watcher, .operation = watch(shmq::Condition::empty), .one_policy = true, .fills = true, .policies = plain | broadcast,
+         .early_only = true, .wakes_nobody = true, .sparse = 2, .unblock = [](World& w) {
+             for (const double begin = now(); pages[2].phase < 2 || w.consumer().pending(); w.take_some())
+                 if (now() - begin > hang) fail("STUCK: a producer beside a watcher did not wake");
+         }, .meanwhile = all_taken});
+    add({.name = "watch, writer", .side = Side::neither, .before = consumer_comes, .setup = as_watcher, .operation = watch(shmq::Condition::writer), .one_policy = true,
+         .late_only = true, .wakes_nobody = true, .sparse = 2, .unblock = [](World& w) { w.producer(); }});
+    add({.name = "watch, a dead reader's", .side = Side::neither, .before = [](World& w) {
+             w.must_push(1), w.must_push(2);
+             one_dies(w, [](Actor& a) {
+                 a.attach_consumer();
+                 kill(getpid(), SIGKILL);
+             });
+             w.drain();
+         }, .setup = [](Actor& a) { a.watcher.emplace(ring_name); cap = Cap::at_once; }, .operation = watch(shmq::Condition::empty), .one_policy = true, .policies = broadcast, .early_only = true, .meanwhile = all_taken});
+    add({.name = "push, watched", .side = Side::producer, .before = watcher_sleeps(shmq::Condition::nonempty), .setup = ready({1}), .operation = push, .acks = 1, .one_policy = true, .policies = plain | broadcast | overwrite,
+         .late_only = true, .sparse = 2, .satisfy = one_there});
+    add({.name = "release, watched", .side = Side::consumer, .before = [=](World& w) { w.must_push(1); watcher_sleeps(shmq::Condition::empty)(w); }, .setup = as_consumer, .operation = pop, .deliveries = 1, .one_policy = true,
+         .policies = plain | broadcast, .late_only = true, .sparse = 2, .satisfy = all_taken});
+    add({.name = "attach, watched", .side = Side::consumer, .before = [=](World& w) { w.c.reset(); watcher_sleeps(shmq::Condition::reader)(w); }, .setup = [](Actor&) {}, .operation = as_consumer, .one_policy = true,
+         .late_only = true, .sparse = 2, .satisfy = [](World& w) { w.consumer(); }});
+    add({.name = "attach, watcher", .side = Side::neither, .before = consumer_sleeps, .setup = [](Actor&) {}, .operation = as_watcher, .one_policy = true, .late_only = true, .sparse = 2});
+    add({.name = "detach, watcher", .side = Side::neither, .before = consumer_sleeps, .setup = as_watcher, .operation = [](Actor& a) { a.watcher.reset(); }, .one_policy = true, .late_only = true, .sparse = 2});
     // With timestamps. How many take part makes no difference to these.
     add({.name = "push, timestamps", .side = Side::producer, .before = some, .setup = warm({2}), .operation = push, .acks = 2, .one_policy = true, .policies = every_policy, .timestamps = true, .late_only = true});
     add({.name = "push of a batch, times", .side = Side::producer, .before = nothing, .setup = warm({1, 2, 1}), .operation = [](Actor& a) {
@@ -1610,6 +1729,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                     if (!runs_with(scenario, kind)) continue;
                     for (const bool early : {false, true}) {
                         if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes || scenario.forced || scenario.late_only)) continue;
+                        if (!early && scenario.early_only) continue;
                         ran = true;
                         Survey survey;
                         if (!look_at(scenario, kind, early, survey)) {
