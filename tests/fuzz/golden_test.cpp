@@ -1,5 +1,6 @@
-// Segments written by the first program of format version 1, kept in golden/. Every later program that
-// says it reads version 1 must look at them, take over what was left half done in them, and go on.
+// Segments written by early programs of format version 1, kept in golden/ (README.md there tells of each). Every
+// later program that says it reads version 1 must look at them, take over what was left half done in them,
+// and go on. Two are looked at here through the library, the others by golden_commands.sh.
 //
 // A change that makes this fail changes the format: raise format_version, keep these files (they must
 // then be refused as `other_version`), and write new ones beside them:
@@ -47,6 +48,129 @@ void fill_fixed(const std::string& name) {
         REQUIRE(producer.try_push(payload(24, author, i)) == Outcome::ok);
     }
     REQUIRE(producer.end() == Outcome::ok);
+}
+
+// ---- what else a ring can be left in: looked at by golden_commands.sh -----------------------------
+
+std::string words(u32 number) { return "number " + std::to_string(number); }
+void push(Producer& producer, u32 from, u32 to) {
+    for (u32 i = from; i <= to; ++i) REQUIRE(producer.try_push(bytes(words(i))) == Outcome::ok);
+}
+bool take(Consumer& consumer, u32 from, u32 to) {
+    for (u32 i = from; i <= to; ++i) {
+        Message message = consumer.try_pop();
+        if (!message || text(message.bytes()) != words(i) || message.release() != Outcome::ok) return false;
+    }
+    return true;
+}
+// Attached as a T, and where `work` calls stand(true) it stands until it is killed.
+template <class T>
+Child caught(const std::string& name, const std::function<void(T&, const std::function<void(bool)>& stand)>& work) {
+    Child child([&](const Child::Line& line) {
+        T handle(name);
+        work(handle, [&](bool good) { line.say(good ? 'r' : 'w'), line.hear(); });
+        return 0;
+    });
+    REQUIRE(child.hear() == 'r');
+    return child;
+}
+
+// Broadcast: 0 to 59 read by all. Of 60 to 73 a reader read four and another nine; a third one, which read
+// twelve, left when those were all there was. Then the two were killed, the slow one with a message in hand.
+void fill_broadcast(const std::string& name) {
+    create(name, {.slots = 16, .broadcast = true, .participants = 5});
+    Producer producer(name);
+    std::optional<Consumer> reader(name);
+    for (u32 i = 0; i < 60; i += 10) {
+        push(producer, i, i + 9);
+        REQUIRE(take(*reader, i, i + 9));
+    }
+    push(producer, 60, 71);
+    Child slow = caught<Consumer>(name, [](Consumer& c, auto& stand) {
+        const bool good = take(c, 60, 63);
+        Message held = c.try_pop();
+        stand(good && held);
+    });
+    Child quick = caught<Consumer>(name, [](Consumer& c, auto& stand) {
+        stand(take(c, 60, 68));
+    });
+    REQUIRE(take(*reader, 60, 71));
+    reader.reset();
+    push(producer, 72, 73);
+    slow.kill(), quick.kill();
+}
+
+// Overwrite, 8 messages: 0 and 1 popped, then 62 where 2 to 61 were gone; the last is 99.
+void fill_overwrite(const std::string& name) {
+    create(name, {.slots = 8, .overwrite = true, .participants = 4});
+    Producer producer(name);
+    Consumer consumer(name);
+    push(producer, 0, 7);
+    REQUIRE(take(consumer, 0, 1));
+    push(producer, 8, 69);
+    REQUIRE(take(consumer, 62, 62));
+    push(producer, 70, 99);
+}
+
+// Behind 0 to 3, of which the last is its own, a producer was killed that had claimed three slots and filled
+// part of them; behind 4 to 6 one that had claimed one. 0 is consumed.
+void fill_dead_producer(const std::string& name) {
+    create(name, {.slots = 16, .participants = 5});
+    Producer producer(name);
+    Consumer consumer(name);
+    push(producer, 0, 2);
+    REQUIRE(take(consumer, 0, 0));
+    Child first = caught<Producer>(name, [](Producer& p, auto& stand) {
+        push(p, 3, 3);
+        Claim claim = p.try_claim(150);
+        if (claim) std::memset(claim.bytes().data(), '?', 100);
+        stand(bool(claim));
+    });
+    push(producer, 4, 6);
+    Child second = caught<Producer>(name, [](Producer& p, auto& stand) {
+        Claim claim = p.try_claim(20);
+        stand(bool(claim));
+    });
+    first.kill(), second.kill();
+}
+
+// Of 0 to 6 a consumer consumed 0 and was killed with 1 and 2; another consumed 3 before.
+void fill_dead_consumer(const std::string& name) {
+    create(name, {.slots = 16, .participants = 5});
+    Producer producer(name);
+    push(producer, 0, 6);
+    Child dead = caught<Consumer>(name, [](Consumer& c, auto& stand) {
+        const bool good = take(c, 0, 0);
+        Batch held = c.pop_batch(2, no_wait);
+        stand(good && held.size() == 2);
+    });
+    {
+        Consumer other(name);
+        REQUIRE(take(other, 3, 3));
+    }
+    dead.kill();
+}
+
+// With times: 0 to 4, of which 0 and 1 are consumed.
+void fill_times(const std::string& name) {
+    create(name, {.slots = 16, .timestamps = true, .participants = 4});
+    Producer producer(name);
+    Consumer consumer(name);
+    push(producer, 0, 4);
+    REQUIRE(take(consumer, 0, 1));
+}
+
+// With a record layout: three structs.
+struct Tick {
+    std::int32_t id;
+    double price;
+    char symbol[8];
+};
+void fill_record(const std::string& name) {
+    create(name, {.slots = 8, .slot_size = sizeof(Tick), .fixed = true, .participants = 4, .record = "id:i32,price:f64,symbol:char[8]"});
+    const Tick ticks[] = {{1, 3.25, "ABC"}, {-2, 0.1, {'E', 'I', 'G', 'H', 'T', 'C', 'H', 'R'}}, {2147483647, 1e300, ""}};
+    Producer producer(name);
+    for (const Tick& tick : ticks) REQUIRE(producer.try_push(std::as_bytes(std::span(&tick, 1))) == Outcome::ok);
 }
 
 // A copy in the tests' directory.
@@ -238,15 +362,25 @@ TEST_CASE("segments of other versions are refused by name, whole or with a look"
 }
 
 TEST_CASE("write the golden segments" * doctest::skip()) {
-    const auto keep = [](const char* file, void (*fill)(const std::string&)) {
-        const std::string name = NamedRing::fresh(), to = std::string(SHMQ_GOLDEN_DIR "/v") + std::to_string(format_version) + "-" + file;
+    const char* const elsewhere = getenv("SHMQ_GOLDEN_TO");
+    const std::string directory = elsewhere ? elsewhere : SHMQ_GOLDEN_DIR;
+    const auto keep = [&](const char* file, void (*fill)(const std::string&)) {
+        const std::string to = directory + "/v" + std::to_string(format_version) + "-" + file;
+        if (::access(to.c_str(), F_OK) == 0) return;  // never over an old one
+        const std::string name = NamedRing::fresh();
         fill(name);
         const auto image = contents(path_of(name));
-        write_at(to, 0, image.data(), image.size(), O_CREAT | O_EXCL);  // never over an old one
+        write_at(to, 0, image.data(), image.size(), O_CREAT | O_EXCL);
         shmq::remove(name);
     };
     keep("variable.ring", fill_variable);
     keep("fixed.ring", fill_fixed);
+    keep("broadcast.ring", fill_broadcast);
+    keep("overwrite.ring", fill_overwrite);
+    keep("dead-producer.ring", fill_dead_producer);
+    keep("dead-consumer.ring", fill_dead_consumer);
+    keep("times.ring", fill_times);
+    keep("record.ring", fill_record);
 }
 
 TEST_SUITE_END();
