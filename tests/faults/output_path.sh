@@ -1,24 +1,33 @@
 # pop commits a message after its output has accepted all of it. Killed, interrupted, without a reader or
 # without room, at every point of the way: what the output accepted and what is left in the ring are
 # together what there was. Nothing is missing; twice there is only what a killed pop had written and not
-# committed: at most the batch it held, marked as redelivered. SHMQ_LONG=1: with more signals and errors.
+# committed: at most the batch it held, marked as redelivered; with --each the one message whose command it
+# had started. In a broadcast ring the next reader begins there, and to that nothing is redelivered.
+# SHMQ_LONG=1: with more signals and errors.
 . "$(dirname "$0")/lib.sh" || exit 1
 long=$([ "${SHMQ_LONG:-}" != 1 ] || echo yes)
 
 # Short and long messages, several to a batch and alone: a batch has at most a quarter of the ring.
-count=24
-for i in $(seq $count); do
+for i in $(seq 24); do
     case $((i % 8)) in
         3) repeat a 150 ;;
         5) repeat b 900 ;;
         7) repeat c 20000 ;;
     esac
     echo " $i"
-done >all
-works 'a ring' shmq-create -N 1600 q
-works 'filled' shmq-push -n q <all
+done >all.many
+head -n 8 all.many >all.few
+(repeat w 60000; echo) >all.one
+
+# use MESSAGES [OPTION]: those messages in the ring q, made with that option.
 ring=$SHMQ_DIR/shmq.q
-cp "$ring" full
+use() {
+    cp "all.$1" all
+    count=$(wc -l <all) broadcast=${2:+yes}
+    works "a ring${2:+: $2}" shmq-create --replace -N 1600 ${2:-} q
+    works "with $1 in it" shmq-push -n q <all
+    cp "$ring" full
+}
 fill() { cp full "$ring"; }
 
 # What is left in the ring: the messages in `left`, a mark for each that is redelivered in `marks`.
@@ -38,20 +47,23 @@ whole_chunk() {  # nothing between them: told by their lengths
     bytes=$(wc -c <accepted)
     tr -d '\n' <all | cmp -s -n "$bytes" - accepted && awk -v bytes="$bytes" '(bytes -= length) >= 0' all >printed
 }
+whole_whole() { whole_chunk; }
 whole_json() { head -n "$(tr -cd '\n' <accepted | wc -c)" accepted | jq -r .data >printed; }
 
 # accounted FRAMING DUPLICATES_ALLOWED: sets `broken`.
 accounted() {
     broken=''
     "whole_$1" && look_at_rest || { broken='what is left cannot be read'; return 1; }
-    local printed left twice
+    local printed left twice held='map(select(.redelivered))'
     printed=$(wc -l <printed) left=$(wc -l <left)
     twice=$((printed + left - count))
+    [ -z "$broadcast" ] || held=".[:$((twice > 0 ? twice : 0))]"
     if [ "$twice" -lt 0 ]; then broken="$((-twice)) messages are missing"
     elif ! cmp -s printed <(head -n "$printed" all) || ! cmp -s left <(tail -n "$left" all); then broken="not what there was"
     elif [ "$twice" -gt "$2" ]; then broken="$twice messages twice"
-    elif head -n "$twice" marks | grep -q 0; then broken="of $twice messages twice not all are marked"
-    elif ! jq -s -e 'map(select(.redelivered).seq) | length == 0 or max - min < 1600 / 4' rest >/dev/null; then broken='more is marked than one batch'
+    elif [ -z "$broadcast" ] && head -n "$twice" marks | grep -q 0; then broken="of $twice messages twice not all are marked"
+    elif [ "$broadcast" ] && grep -q 1 marks; then broken='marked for a reader that never had it'
+    elif ! jq -s -e "$held | map(.seq) | length == 0 or max - min < 1600 / 4" rest >/dev/null; then broken='it is more than one batch'
     elif [ "$(participants q)" != 0 ]; then broken="somebody is still attached"
     elif [ "$(field REDELIVERED q)" != "$(grep -c 1 marks)" ]; then broken="$(grep -c 1 marks) marks, but stat counts $(field REDELIVERED q)"
     elif [ "$(field MSGS,USED q)" != '0 0' ]; then broken='the ring is not free after'
@@ -59,25 +71,28 @@ accounted() {
     marked=$(grep -c 1 marks)
     [ -z "$broken" ]
 }
-most=$count  # allowed twice, where it is marked: `accounted` looks that no more is marked than a batch
+most=24  # allowed twice, where it is marked: `accounted` looks that it is no more than a batch
 
 stopped() { case $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") in [tT]) true ;; *) false ;; esac; }
 
 options_of() {  # FRAMING
-    case $1 in lines) echo -a ;; json) echo -a -J ;; *) echo -a -F "$1" ;; esac
+    case $1 in lines) echo -a ;; json) echo -a -J ;; whole) echo -a -w ;; *) echo -a -F "$1" ;; esac
 }
 
 report() {  # sentence, what is wrong
     if [ -z "$2" ]; then passed "$1"; else failed "$1" "$2"; fi
 }
 
-for framing in lines nul chunk u32 json; do
-    options=$(options_of $framing)
+# disturbed FRAMING LEAST OPTION...: pop in all these ways at each of its writes, which are LEAST at least.
+disturbed() {
+    local framing=$1 least=$2 options=${*:3}
+    local sentence="${broadcast:+broadcast: }pop $options"
+    local signal error wrong cut doubled n code allowed before popper i writes
     fill
     calls shmq-pop $options q >made
     cp .calls written
     writes=$(grep -c '^write ' made)
-    check "pop $options writes several times ($writes)" [ "$writes" -ge 5 ]
+    check "$sentence writes often enough ($writes)" [ "$writes" -ge "$least" ]
 
     # Killed, or told to stop, as it enters each of its writes. A killed one had written some of its batch.
     for signal in KILL INT ${long:+TERM}; do
@@ -93,8 +108,8 @@ for framing in lines nul chunk u32 json; do
             accounted $framing $allowed || wrong+=" write $n: $broken;"
             [ "$(wc -l <left)" = 0 ] || [ "$(wc -l <left)" = $count ] || cut=$((cut + 1))
         done
-        report "pop $options, SIG$signal at each of $writes writes: nothing missing, nothing twice unmarked" "$wrong"
-        check 'some of it in the middle' [ $cut -ge 2 ]
+        report "$sentence, SIG$signal at each of $writes writes: nothing missing, nothing twice unmarked" "$wrong"
+        check 'some of it in the middle' [ $cut -ge $((least / 2)) ]
     done
 
     # Killed after a write and before the commit: stopped where write(2) returns, then killed.
@@ -113,8 +128,8 @@ for framing in lines nul chunk u32 json; do
         accounted $framing $most || wrong+=" write $n: $broken;"
         [ "$(cat printed left | wc -l)" -gt $count ] && doubled=$((doubled + 1))
     done
-    report "pop $options, killed behind each of $writes writes: nothing missing, twice only what is marked" "$wrong"
-    check 'some of it twice' [ $doubled -ge 2 ]
+    report "$sentence, killed behind each of $writes writes: nothing missing, twice only what is marked" "$wrong"
+    check 'some of it twice' [ $doubled -ge $(((least + 1) / 2)) ]
 
     # Each write fails: in the ring is what was not accepted, whole.
     for error in ENOSPC EPIPE ${long:+EIO EDQUOT}; do
@@ -129,9 +144,45 @@ for framing in lines nul chunk u32 json; do
             esac || wrong+=" write $n: exit $status $(shown "$err");"
             accounted $framing 0 || wrong+=" write $n: $broken;"
         done
-        report "pop $options, $error at each of $writes writes: nothing missing, nothing twice" "$wrong"
+        report "$sentence, $error at each of $writes writes: nothing missing, nothing twice" "$wrong"
     done
+}
+use many
+for framing in lines nul chunk u32 json whole; do
+    disturbed $framing 5 $(options_of $framing)
 done
+disturbed lines 5 -c 20
+disturbed u32 5 -c 20 -F u32
+use one
+disturbed whole 1 -w
+use many --broadcast
+disturbed lines 5 -a
+disturbed u32 5 -c 20 -F u32
+
+# ---- broadcast: whoever reads beside it, and slower, gets everything, also what is pushed as far as there is room
+fill
+writes=$(calls shmq-pop -a q | grep -c '^write ')
+for fault in signal=KILL error=ENOSPC; do
+    wrong=''
+    for ((n = 1; n <= writes; ++n)); do
+        fill
+        rm -f go got
+        shmq-pop -a -F line --each 'cat; until [ -e go ]; do sleep 0.01; done' q >got 2>said & slow=$!
+        until [ -s got ] || ! running $slow; do sleep 0.01; done
+        guard strace -qq -o /dev/null -e trace=write -e inject=write:$fault:when=$n shmq-pop -a q >accepted 2>"$err"
+        code=$?
+        case $fault-$code in signal=KILL-137 | error=ENOSPC-74) ;; *) wrong+=" write $n: exit $code;" ;; esac
+        shmq-push -n q <all 2>"$err"
+        code=$? pushed=$(field PUSHED q)
+        [ $code = 1 ] && [ "$pushed" -gt $count ] || wrong+=" write $n: push ends with $code, $pushed messages: $(shown "$err");"
+        touch go
+        wait $slow || wrong+=" write $n: the other ends with $?: $(shown said);"
+        cat all all | head -n "$pushed" | cmp -s - got || wrong+=" write $n: the other got $(wc -l <got) lines;"
+        [ "$(field MSGS,USED,READERS q)" = '0 0 0' ] || wrong+=" write $n: left $(field MSGS,USED,READERS q);"
+    done
+    report "pop, $fault at each of $writes writes: another reader of the broadcast ring gets everything" "$wrong"
+done
+use many
 
 # ---- a signal at any system call at all
 for signal in KILL INT; do
@@ -151,6 +202,36 @@ for signal in KILL INT; do
     report "pop, SIG$signal at each of $points system calls: nothing missing, nothing twice unmarked" "$wrong"
 done
 
+# ---- a command for each: killed with the command at work, or when it has ended and the message is not yet
+# consumed. Nobody reads on before the last command has ended: they all have the pipe.
+use few
+each=(shmq-pop -a -F line --each cat q)
+for signal in KILL INT; do
+    fill
+    calls "${each[@]}" >made
+    wrong='' points=0 before=''
+    : >again
+    while read -r call nth; do
+        after=$before before=$call
+        case $call in mmap | brk | rt_sigreturn | setitimer) continue ;; esac
+        fill
+        guard strace -qq -o /dev/null -e "trace=$call" -e "inject=$call:signal=$signal:when=$nth" "${each[@]}" 2>"$err" | cat >accepted
+        code=${PIPESTATUS[0]} points=$((points + 1))
+        [ $code = $((128 + $(kill -l $signal))) ] || [ "$signal-$code-$(wc -l <accepted)" = INT-0-$count ] || wrong+=" $call $nth: exit $code;"
+        ! grep '^shmq-' "$err" || wrong+=" $call $nth: says $(shown "$err");"
+        allowed=0
+        [ $signal != KILL ] || allowed=1
+        accounted lines $allowed || wrong+=" $call $nth: $broken;"
+        [ "$after" != wait4 ] || [ "$(cat printed left | wc -l)" = $count ] || head -n 1 left >>again
+    done <made
+    report "pop --each, SIG$signal at each of $points system calls: nothing missing, one at most twice, and marked" "$wrong"
+    case $signal in
+        KILL) same 'each that was not yet consumed when its command had ended came again' "$(sort all)" "$(sort -u again)" ;;
+        INT) check 'and none came again' [ ! -s again ] ;;
+    esac
+done
+use many
+
 # ---- a full disk
 fill
 ends 74 'pop to /dev/full' bash -c 'shmq-pop -a q >/dev/full'
@@ -161,7 +242,7 @@ mkdir -p small
 trap 'code=$?; ! mountpoint -q "$work/small" || umount "$work/small"; (exit $code); finish' EXIT
 for size in 4 8 16 24 28 56; do
     mount -t tmpfs -o size=${size}k tmpfs small || failed 'a small file system can be mounted'
-    for framing in lines nul chunk u32 json; do
+    for framing in lines nul chunk u32 json whole; do
         options=$(options_of $framing)
         fill
         ends 74 "pop $options into $size KiB of disk" bash -c "shmq-pop $options q >small/out"
@@ -172,6 +253,14 @@ for size in 4 8 16 24 28 56; do
     done
     umount small
 done
+use one
+mount -t tmpfs -o size=16k tmpfs small || failed 'a small file system can be mounted'
+ends 74 'pop -w into 16 KiB of disk' bash -c 'shmq-pop -w q >small/out'
+cp small/out accepted
+check 'is full' [ "$(wc -c <accepted)" = 16384 ]
+report 'and the message is still in the ring' "$(accounted whole 0; echo "$broken")"
+umount small
+use many
 
 # ---- a pipe of one page that does not block: many partial writes
 cat >pipe.pl <<'P'
@@ -198,10 +287,10 @@ close $in;
 waitpid $child, 0;
 exit($? & 127 ? 128 + ($? & 127) : $? >> 8);
 P
-for framing in lines nul chunk u32 json; do
+for framing in lines nul chunk u32 json whole; do
     options=$(options_of $framing)
     fill
-    shmq-pop -p ${options#-a} q >everything
+    shmq-pop -p $options q >everything
     ends 0 "pop $options into a small pipe that does not block" perl pipe.pl -1 shmq-pop $options q
     check 'everything comes through' cmp -s everything "$out"
     wrong=''
