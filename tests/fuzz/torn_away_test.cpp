@@ -37,7 +37,7 @@ void punch(const std::string& ring, u64 from, u64 bytes) {
     if (!good) throw std::runtime_error("punch");
 }
 
-// The parts of both rings below: header, lines, entries, words a page each, then (times and) data.
+// The parts of all rings below: header, lines, entries, words a page each, then (times and) data.
 const Cut cuts[] = {
     {"truncated to nothing", Kind::truncated, [](const std::string& r) { truncate_to(r, 0); }},
     {"truncated to 1 byte", Kind::truncated, [](const std::string& r) { truncate_to(r, 1); }},
