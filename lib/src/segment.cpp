@@ -433,11 +433,11 @@ bool left_over(const SegmentFile& file) {
     return mapping.ring().lines->events.state.load(std::memory_order_acquire) == state_removed || abandoned(file, mapping.ring());
 }
 
-void remove_left_over(const SegmentFile& file) {
+void remove_left_over(const SegmentFile& file, bool last_try) {
     try {
         if (!remove_abandoned(file)) remove_file(file, true, [](const Ring& ring) { return ring.lines->events.state.load(std::memory_order_acquire) == state_removed; });
     } catch (const Error& error) {
-        if (error.code() != Errc::in_use) throw;
+        if (error.code() != Errc::in_use || last_try) throw;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));  // somebody else is at it
     }
 }
@@ -495,12 +495,13 @@ SegmentFile create_segment(const std::string& checked, const Options& options, u
     SegmentFile made{checked, path, checked, Fd(), {}, {}, options.record};
     Fd& fd = made.fd;
     // Somebody else may remove or create at any moment: try again, but not for ever.
-    for (int tries = 0; tries < 100; ++tries) {
+    constexpr int most_tries = 100;
+    for (int tries = 0; tries < most_tries; ++tries) {
         if (options.if_exists != IfExists::fail || tries > 0) {
             try {
                 const SegmentFile there = open_segment(checked, Access::attach);
                 if (left_over(there)) {
-                    remove_left_over(there);
+                    remove_left_over(there, tries + 1 == most_tries);
                 } else if (options.if_exists == IfExists::fail) {
                     throw Error(Errc::exists, checked + ": exists already");
                 } else if (options.if_exists == IfExists::keep || options.if_exists == IfExists::reopen) {
