@@ -23,6 +23,9 @@
 // it has a name, and making, replacing and removing never ask for it. Whoever sleeps in a ring that is removed
 // by force is told, or goes on where it is still there.
 //
+// Rings that pass, ephemeral or made for a scope: whoever comes next (to attach, make, sweep or remove) finds one
+// that works or one that is used up, and then no file is left; a ring that others have, or made meanwhile, stays theirs.
+//
 // Sleepers. The cap heals the wakes that die with those who owe them. Where nobody dies, or only somebody who owes
 // none (a watcher that waits), who sleeps beside the victim does so without the cap: a wake that is lost or
 // swallowed leaves it asleep for ever.
@@ -81,7 +84,7 @@ enum Policy : unsigned { plain = 1, broadcast = 2, overwrite = 4, broadcast_over
 struct Kind {
     bool one_producer, one_consumer, fixed;
     Policy what = plain;
-    bool timestamps = false;
+    bool timestamps = false, ephemeral = false;
     bool broadcasts() const { return what & (broadcast | broadcast_overwrite); }
     bool overwrites() const { return what & (overwrite | broadcast_overwrite); }
     bool own_cursor() const { return broadcasts() || (overwrites() && one_consumer); }
@@ -93,7 +96,7 @@ struct Kind {
         o.slots = capacity, o.slot_size = slot_size, o.fixed = fixed, o.participants = 8;
         o.producers = one_producer ? shmq::one : shmq::many, o.consumers = one_consumer ? shmq::one : shmq::many;
         o.waiting = shmq::Waiting::block;
-        o.broadcast = broadcasts(), o.overwrite = overwrites(), o.timestamps = timestamps;
+        o.broadcast = broadcasts(), o.overwrite = overwrites(), o.timestamps = timestamps, o.ephemeral = ephemeral;
         return o;
     }
     std::size_t bytes(u64 slots) const { return fixed ? slot_size : slots * slot_size - (timestamps ? 24 : 16); }
@@ -823,6 +826,10 @@ struct Scenario {
     bool timestamps = false;       // the ring has them
     bool late_only = false;        // without survivors of the victim's own role that were there before
     bool early_only = false;       // with them alone
+    bool passes = false;           // the ring goes with whoever uses it: ephemeral, or for a scope
+    bool gone = false;             // and is gone when the operation is complete
+    bool scoped = false;           // whoever else is attached
+    bool refused = false;          // the operation is told that there is no ring
     bool wakes_nobody = false;     // so that its death does not keep a wake from anybody
     bool drops = false;            // what was lost cannot be counted exactly: claims that never become messages, an ordinal not told
     bool sleeper_after = false;    // another consumer falls asleep once the victim holds the only message
@@ -1101,6 +1108,83 @@ void finish_forced(World& world, const Scenario& scenario, double since, bool co
     if (entries_of(shmq::directory(), false)) fail("a file is left");
 }
 
+// Works, or is told that there is no ring or that it is being removed.
+template <class Attempt>
+bool comes(const char* who, Attempt attempt) {
+    try {
+        attempt();
+        return true;
+    } catch (const shmq::Error& error) {
+        const bool going = (error.code() == shmq::Errc::in_use || error.code() == shmq::Errc::removed) && std::strstr(error.what(), "being removed");
+        if (error.code() != shmq::Errc::no_such_ring && !going) fail("%s was told: %s", who, error.what());
+        return false;
+    }
+}
+
+// Unless there is one that is not used up.
+bool makes_one(World& world) {
+    bool made = false;
+    comes("who makes a ring", [&] {
+        try {
+            shmq::create(ring_name, world.kind.options());
+            made = true;
+        } catch (const shmq::Error& error) {
+            if (error.code() != shmq::Errc::exists) throw;
+        }
+    });
+    return made;
+}
+
+// Attached to a ring that passes, both sides: it works, and it goes with them.
+void use_and_leave(World& world) {
+    std::vector<std::byte> payload(world.kind.bytes(1));
+    fill(payload, tester_id, world.pushed++);
+    if (const Outcome outcome = world.producer().try_push(payload); outcome != Outcome::ok) fail("push into a ring that was left: %s", describe(outcome));
+    for (const double begin = now();;) {
+        Stamp s{};
+        auto m = world.consumer().try_pop();
+        if (!m) {
+            if (now() - begin > hang) fail("STUCK: what was pushed does not come");
+            continue;
+        }
+        if (!whole(m.bytes(), s)) fail("TORN: message at %llu", static_cast<unsigned long long>(m.position()));
+        (void)m.release();
+        if (s.producer == tester_id && s.number == world.pushed - 1) break;
+    }
+    world.p.reset(), world.c.reset();
+}
+
+void nothing_is_left(const char* when) {
+    if (entries_of(shmq::directory(), false)) fail("LEFT: a file, %s", when);
+}
+
+void leave_to_the_victim(World& world, const Scenario& scenario) {
+    world.p.reset(), world.c.reset();
+    if (!scenario.makes && !is_there()) fail("ROBBED: the ring went with others than the last");
+}
+
+// A ring that passes: whoever comes next finds one that works, or takes the name away of one that is used up.
+void finish_passing(World& world, const Scenario& scenario, u64 i, bool complete) {
+    if (pages[0].phase == 3) fail("a victim went wrong: %s", pages[0].error);
+    if (complete && scenario.gone) nothing_is_left("when the operation was complete");
+    switch (i % 4) {
+        case 1:
+            makes_one(world);
+            [[fallthrough]];
+        case 0:
+            if (comes("who attaches", [&] { world.consumer(), world.producer(); })) use_and_leave(world);
+            nothing_is_left("after others came and went");
+            break;
+        case 2:
+            shmq::sweep({.idle = std::chrono::nanoseconds(0), .with_messages = true, .names = {ring_name}});
+            nothing_is_left("after a sweep");
+            break;
+        case 3:
+            comes("who removes it", [] { shmq::remove(ring_name); });
+            nothing_is_left("after a removal");
+    }
+}
+
 struct Result {
     u64 points = 0, stops = 0, steps = 0, kept = 0;
     bool failed = false;
@@ -1119,12 +1203,14 @@ bool look_at(const Scenario& scenario, const Kind& kind, bool early, Survey& sur
     world.all_wake = true;
     try {
         const pid_t pid = arrive(world, scenario, early);
+        if (scenario.passes) leave_to_the_victim(world, scenario);
         survey = survey_of(pid, pages[0], scenario, world);
-        if (pages[0].phase == 3 || pages[0].told) fail("the operation failed: %s", pages[0].error);
+        if (pages[0].phase == 3 || (pages[0].told != 0) != scenario.refused) fail("the operation failed: %s", pages[0].error);
         if (pages[0].acked != scenario.acks || (scenario.batch ? pages[0].deliveries < scenario.deliveries : pages[0].deliveries != scenario.deliveries))
             fail("the operation is not what it should be: %u pushed, %u delivered", pages[0].acked.load(), pages[0].deliveries.load());
         kill_and_reap(world, pid, pages[0]);
-        scenario.forced ? finish_forced(world, scenario, now(), true) : finish(world, scenario, now());
+        if (scenario.passes) finish_passing(world, scenario, 0, true);
+        else scenario.forced ? finish_forced(world, scenario, now(), true) : finish(world, scenario, now());
         return true;
     } catch (const Failure& failure) {
         report_failure(world, scenario, "surveyed", survey.steps, survey, failure);
@@ -1142,10 +1228,12 @@ bool kill_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
         world.all_wake = scenario.wakes_nobody;
         const pid_t pid = arrive(world, scenario, early);
         world.label += (kind.fixed ? ", fixed, after " : ", after ") + std::to_string(i);
+        if (scenario.passes) leave_to_the_victim(world, scenario);
         advance(pid, pages[0], asleep ? ~u64{0} >> 1 : i, scenario, world, asleep ? nullptr : &survey, asleep);
         const double since = now();
         kill_and_reap(world, pid, pages[0]);
-        scenario.forced ? finish_forced(world, scenario, since, false) : finish(world, scenario, since);
+        if (scenario.passes) finish_passing(world, scenario, i, false);
+        else scenario.forced ? finish_forced(world, scenario, since, false) : finish(world, scenario, since);
         return true;
     } catch (const Failure& failure) {
         report_failure(world, scenario, asleep ? "killed asleep" : "killed", i, survey, failure);
@@ -1191,19 +1279,6 @@ bool is_held_for_removal() {
     const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     close(fd);
     return held;
-}
-
-// Works, or is told that there is no ring or that it is being removed.
-template <class Attempt>
-bool comes(const char* who, Attempt attempt) {
-    try {
-        attempt();
-        return true;
-    } catch (const shmq::Error& error) {
-        const bool going = (error.code() == shmq::Errc::in_use || error.code() == shmq::Errc::removed) && std::strstr(error.what(), "being removed");
-        if (error.code() != shmq::Errc::no_such_ring && !going) fail("%s beside a stopped one was told: %s", who, error.what());
-        return false;
-    }
 }
 
 // Stopped while it makes, replaces or removes the ring. Meanwhile others come: to stay, for some laps, or to
@@ -1255,6 +1330,52 @@ void stop_a_maker(World& world, const Scenario& scenario, pid_t pid, u64 old, u6
     if (there != old) world.log.clear();  // its positions were those of another ring
 }
 
+// Stopped while it leaves, enters, sweeps or makes a ring that passes. Meanwhile others come to stay (0), leave (1),
+// make the ring (2) or take it away (3).
+void stop_one_who_passes(World& world, const Scenario& scenario, pid_t pid, u64 i) {
+    stop(pid);
+    const bool waits = is_held_for_removal() && i % 32 >= 4;  // it would take a second each
+    const u64 before = id_of_the_ring();
+    bool made = false;
+    switch (i % 4) {
+        case 1: world.p.reset(), world.c.reset(); break;
+        case 2:
+            if (waits) break;
+            made = makes_one(world);
+            if (i % 8 == 2) break;
+            [[fallthrough]];
+        case 0:
+            if (!waits && !comes("a newcomer", [&] { world.consumer(), world.producer(); })) world.p.reset(), world.c.reset();
+            break;
+        case 3:
+            if (waits) break;
+            try {
+                i % 8 == 3 ? shmq::remove(ring_name) : static_cast<void>(shmq::sweep({.idle = std::chrono::nanoseconds(0), .with_messages = true, .names = {ring_name}}));
+            } catch (const shmq::Error& error) {
+                if (error.code() != shmq::Errc::no_such_ring && error.code() != shmq::Errc::in_use) throw;
+            }
+    }
+    const bool stays = world.p && world.c;
+    const u64 theirs = stays || made ? id_of_the_ring() : 0;
+    continue_to_the_end(world, pid);
+    if (pages[0].phase == 3) fail("a victim went wrong: %s", pages[0].error);
+    const u64 there = id_of_the_ring();
+    if (scenario.scoped && theirs && !made && theirs == before) {
+        if (there) fail("a ring for a scope is there after its scope");
+        world.p.reset(), world.c.reset();
+    } else if (theirs) {
+        const bool left = !stays && scenario.refused && !pages[0].told;  // it came into theirs, and was the last there
+        if (there != (left ? 0 : theirs)) fail("ROBBED: the ring of those who came is not there");
+        if (stays) use_and_leave(world);
+        else if (there) shmq::remove(ring_name);
+    } else if (scenario.gone) {
+        nothing_is_left("when the one that was stopped was done");
+    } else if (there) {
+        comes("who removes it", [] { shmq::remove(ring_name); });
+    }
+    nothing_is_left("in the end");
+}
+
 bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Survey& survey, u64 i) {
     World world(kind);
     try {
@@ -1263,7 +1384,12 @@ bool stop_at(const Scenario& scenario, const Kind& kind, bool early, const Surve
         world.all_wake = true;
         const pid_t pid = arrive(world, scenario, early);
         const u64 old = scenario.makes || scenario.replaces ? id_of_the_ring() : 0;
+        if (scenario.passes && i % 4 != 1) leave_to_the_victim(world, scenario);
         advance(pid, pages[0], i, scenario, world, &survey);
+        if (scenario.passes) {
+            stop_one_who_passes(world, scenario, pid, i);
+            return true;
+        }
         if (scenario.makes || scenario.replaces) {
             stop_a_maker(world, scenario, pid, old, i);
             finish(world, scenario, now());
@@ -1653,6 +1779,33 @@ std::vector<Scenario> scenarios() {
              shmq::create(ring_name, options);
          }), .one_policy = true, .replaces = true});
     add({.name = "remove", .side = Side::neither, .before = some, .setup = [](Actor&) {}, .operation = or_told([](Actor&) { shmq::remove(ring_name); }), .one_policy = true, .replaces = true, .removes = true});
+    // Rings that pass.
+    const auto left_over = [](World& w) {
+        shmq::create(ring_name, w.kind.options());
+        w.look();
+        one_dies(w, [](Actor& a) {
+            a.attach_consumer();
+            kill(getpid(), SIGKILL);
+        });
+    };
+    const Act threw_before = [](Actor&) {  // the first time takes many an instruction
+        try {
+            throw Failure("");
+        } catch (const Failure&) {
+        }
+    };
+    add({.name = "leave, the last one", .side = Side::consumer, .before = some, .setup = as_consumer, .operation = [](Actor& a) { a.consumer.reset(); }, .variable_only = true, .one_policy = true, .policies = plain | broadcast,
+         .late_only = true, .passes = true, .gone = true, .sparse = 2});
+    add({.name = "attach, the first one", .side = Side::neither, .before = [](World& w) { shmq::create(ring_name, w.kind.options()), w.look(); }, .setup = [](Actor&) {}, .operation = or_told(as_consumer), .variable_only = true,
+         .one_policy = true, .makes = true, .passes = true});
+    add({.name = "attach, a left-over", .side = Side::neither, .before = left_over, .setup = threw_before, .operation = or_told(as_consumer), .variable_only = true, .one_policy = true, .makes = true, .passes = true,
+         .gone = true, .refused = true, .sparse = 2});
+    add({.name = "create, a left-over", .side = Side::neither, .before = left_over, .setup = [](Actor&) {}, .operation = or_told([](Actor& a) { shmq::create(ring_name, a.kind.options()); }), .variable_only = true,
+         .one_policy = true, .makes = true, .passes = true});
+    add({.name = "sweep, a left-over", .side = Side::neither, .before = left_over, .setup = [](Actor&) {}, .operation = [](Actor&) { shmq::sweep({.names = {ring_name}}); }, .variable_only = true, .one_policy = true,
+         .makes = true, .passes = true, .gone = true});
+    add({.name = "a ring for a scope", .side = Side::neither, .before = nothing, .setup = [](Actor&) {}, .operation = or_told([](Actor& a) { shmq::ScopedRing scope(ring_name, a.kind.options()); }), .variable_only = true,
+         .one_policy = true, .makes = true, .passes = true, .gone = true, .scoped = true});
     add({.name = "remove, forced", .side = Side::neither, .before = [](World& w) {
              const Act attach_and_drain = [](Actor& a) {
                  a.attach_consumer();
@@ -1725,7 +1878,7 @@ int test_share(u32 me, u32 testers, Totals& totals) {
                 u64 stride = 1;
                 const double from = now();
                 for (const bool fixed : {false, true}) {
-                    const Kind kind{one_producer, one_consumer, fixed, what, scenario.timestamps};
+                    const Kind kind{one_producer, one_consumer, fixed, what, scenario.timestamps, scenario.passes};
                     if (!runs_with(scenario, kind)) continue;
                     for (const bool early : {false, true}) {
                         if (early && ((scenario.side == Side::producer && one_producer) || (scenario.side == Side::consumer && one_consumer) || scenario.replaces || scenario.makes || scenario.forced || scenario.late_only)) continue;
