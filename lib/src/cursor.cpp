@@ -161,7 +161,7 @@ bool ConsumerCore::copy_out(u64 p) noexcept {
     std::atomic_thread_fence(order::O7);
     const u64 w = ring_.lines->write_position.value.load(std::memory_order_relaxed) & ~end_bit;
     if (ahead(w, p) > static_cast<std::int64_t>(ring_.slots) || !bounded) return false;
-    size_ = size;
+    held_.size = size;
     ordinal_ = p;
     if (ring_.fixed) return true;
     std::memcpy(&ordinal_, copy_.get() + offsetof(MessageHeader, sequence), sizeof ordinal_);
@@ -218,22 +218,22 @@ Outcome ConsumerCore::look_at_cursor(bool thorough) noexcept {
         if (ring_.overwrite) {
             if (!copy_out(p)) continue;
         } else {
-            size_ = ring_.length_at(p);
+            held_.size = ring_.length_at(p);
             ordinal_ = p;
-            if (!ring_.bounded(size_)) return alert_.fetch_or(alert_broken, std::memory_order_relaxed), Outcome::corrupt;
+            if (!ring_.bounded(held_.size)) return alert_.fetch_or(alert_broken, std::memory_order_relaxed), Outcome::corrupt;
         }
-        const u64 n = ring_.fixed ? 1 : ring_.slots_for(size_);
+        const u64 size = held_.size, n = ring_.fixed ? 1 : ring_.slots_for(size);
         const u64 expected = ring_.fixed ? shared.position : shared.ordinal;
         lost_ = jumped && ordinal_ > expected ? ordinal_ - expected : 0;
         if (!own_cursor()) {
             if (!move_pair(ring_.lines->read_position, shared, {p + n, ordinal_ + 1})) continue;  // COMMIT
-            count(1, size_);
+            count(1, size);
             add(me_->lost, lost_);
         }
         const bool again = own_cursor() && ahead(delivered_until_, p) > 0;
         if (again) add(me_->redelivered, 1);
         else delivered_until_ = p + n;
-        hold(p, size_, ring_.lap_tag(p) | word_ready | (again ? word_attempt_one : 0), n);
+        held_ = {p, size, n, again ? word_attempt_one : 0};
         return Outcome::ok;
     }
     return Outcome::corrupt;
@@ -262,7 +262,7 @@ Outcome ConsumerCore::read_at_cursor(Deadline deadline) noexcept {
 
 Batch ConsumerCore::batch_at_cursor(std::size_t most, Deadline deadline) noexcept {
     if (const Outcome outcome = read_at_cursor(deadline); outcome != Outcome::ok) return Batch(outcome);
-    u64 bytes = size_, end = position_ + held_slots_;
+    u64 end = held_.position + held_.slots;
     std::size_t count = 1;
     if (!ring_.overwrite) {
         const u64 most_slots = std::max<u64>(1, ring_.capacity / 4);
@@ -270,14 +270,14 @@ Batch ConsumerCore::batch_at_cursor(std::size_t most, Deadline deadline) noexcep
             const u64 size = ring_.length_at(end);
             if (!ring_.bounded(size)) break;
             const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
-            if (end + n - position_ > most_slots || (ring_.fixed && (end & ring_.mask) == 0) || (ahead(delivered_until_, end) > 0) != (word_attempt(word_) != 0)) break;
+            if (end + n - held_.position > most_slots || (ring_.fixed && (end & ring_.mask) == 0) || (ahead(delivered_until_, end) > 0) != (word_attempt(held_.word) != 0)) break;
             end += n;
-            bytes += size;
+            held_.size += size;
         }
         if (ahead(end, delivered_until_) > 0) delivered_until_ = end;
-        held_slots_ = end - position_;
+        held_.slots = end - held_.position;
     }
-    return Batch(this, position_, end - position_, count, bytes, word_);
+    return Batch(this, held_, count);
 }
 
 // ---- releasing ----------------------------------------------------------------------------------

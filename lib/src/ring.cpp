@@ -167,7 +167,7 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
 // The whole of push, for every message and every ring.
 Outcome ProducerCore::push_slowly(Bytes message, Deadline deadline) noexcept {
     Claim room = claim(message.size(), deadline);
-    if (room) Ring::copy_in(room.bytes().data(), message.data(), message.size());
+    if (room) Ring::copy_bytes(room.bytes().data(), message.data(), message.size());
     return room.commit();
 }
 
@@ -179,7 +179,7 @@ void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
     for (const Bytes message : messages) {
         std::byte* const at = ring.slot(p);
         Ring::fetch_ahead<1>(at, message.size());
-        Ring::copy_in(at + ring.prefix, message.data(), message.size());
+        Ring::copy_bytes(at + ring.prefix, message.data(), message.size());
         if (!ring.fixed) put_header(at, message.size(), sequence++);
         if (special_) stamp(p, at);
         bytes += message.size();
@@ -364,7 +364,7 @@ bool ConsumerCore::take_over() noexcept {
         announce(orphan.position, orphan.slots);
         const u64 taken = word_next_attempt(orphan.word);
         if (ring_.word(orphan.position).compare_exchange_strong(orphan.word, taken, std::memory_order_acq_rel, std::memory_order_relaxed)) {
-            hold(orphan.position, orphan.size, taken, orphan.slots);
+            held_ = {orphan.position, orphan.size, orphan.slots, taken};
             add(me_->redelivered, 1);
             return true;
         }
@@ -384,7 +384,7 @@ Outcome ConsumerCore::look_at_read_position() noexcept {
             const u64 size = ring_.length_at(h);
             if (ring_.bounded(size) && static_cast<std::int64_t>(w - h) >= static_cast<std::int64_t>(ring_.fixed ? 1 : ring_.slots_for(size))) {
                 ready_until_ = h;  // whatever was believed before
-                if (read()) return Outcome::ok;
+                if (read(held_)) return Outcome::ok;
                 withdraw();
                 continue;
             }
@@ -460,7 +460,7 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
         return ring_.arrived(ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed));
     };
     const auto quick = [&]() noexcept {
-        if (read()) return true;
+        if (read(held_)) return true;
         withdraw();  // never sleep with a register that covers what somebody else has taken
         return false;
     };
@@ -481,10 +481,11 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
 
 Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
     if (most == 0) return Batch(Outcome::empty);
+    released_ = released_bytes_ = 0;
     if (cursors_) return batch_at_cursor(most, deadline);
     if (!fast_) {
         if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
-        return Batch(this, position_, held_slots_, 1, size_, word_);
+        return Batch(this, held_, 1);
     }
     const Ring ring = ring_;  // in registers, as in put_batch
     const u64 most_slots = std::max<u64>(1, ring.capacity / 4);
@@ -492,15 +493,19 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
     for (;;) {
         u64 p = h, bytes = 0;
         std::size_t count = 0;
-        for (; count < most; ++count) {
-            if (!ring.ready(ring.word(p).load(order::O1), p)) break;
-            const u64 size = ring.length_at(p);
-            if (!ring.bounded(size)) break;
-            const u64 n = ring.fixed ? 1 : ring.slots_for(size);
-            if (count && (p + n - h > most_slots || (ring.fixed && ((p & ring.mask) == 0)))) break;
-            Ring::fetch_ahead<0>(ring.slot(p), size);
-            p += n;
-            bytes += size;
+        if (ring.fixed) {
+            count = ring.ready_run(h, std::min<u64>(most, most_slots));
+            p += count, bytes = count * ring.slot_size;
+        } else {
+            for (; count < most && ring.ready(ring.word(p).load(order::O1), p); ++count) {
+                const u64 size = ring.length_at(p);
+                if (!ring.bounded(size)) break;
+                const u64 n = ring.slots_for(size);
+                if (count && p + n - h > most_slots) break;
+                Ring::fetch_ahead<0>(ring.slot(p), size);
+                p += n;
+                bytes += size;
+            }
         }
         if (count == 0) break;
         announce(h, p - h);
@@ -510,24 +515,10 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
         } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, p, order::P5_cas, std::memory_order_relaxed)) {
             continue;
         }
-        hold(h, 0, 0, p - h);
-        return Batch(this, h, p - h, count, bytes, 0);
+        return Batch(this, {h, bytes, p - h, 0}, count);
     }
     if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Batch(outcome);
-    return Batch(this, position_, held_slots_, 1, size_, word_);
-}
-
-Copied ConsumerCore::pop(std::span<std::byte> buffer, Deadline deadline) noexcept {
-    Message message = pop(deadline);
-    if (!message) return {message.outcome(), 0, 0, false};
-    Copied copied{Outcome::ok, message.bytes().size(), message.position(), message.redelivered()};
-    if (copied.size > buffer.size()) {
-        copied.outcome = Outcome::too_long;
-        return copied;
-    }
-    if (copied.size) std::memcpy(buffer.data(), message.bytes().data(), copied.size);
-    copied.outcome = message.release();
-    return copied;
+    return Batch(this, held_, 1);
 }
 
 void ConsumerCore::commit_out_of_order(u64 position) noexcept {

@@ -131,6 +131,14 @@ struct Ring {
     std::byte* slot(u64 position) const noexcept { return data + (position & mask) * slot_size; }
     // Is this word READY for that position's lap, whatever the attempt?
     bool ready(u64 word, u64 position) const noexcept { return (word & ~word_attempt_mask) == (lap_tag(position) | word_ready); }
+    // Fixed rings: how many messages are READY from there on, to the end of the memory at most.
+    u64 ready_run(u64 position, u64 most) const noexcept {
+        const std::atomic<u64>* const first = &word(position);
+        const u64 expected = lap_tag(position) | word_ready, left = slots - (position & mask);
+        u64 n = 0;
+        for (const u64 end = most < left ? most : left; n < end && (first[n].load(order::O1) & ~word_attempt_mask) == expected;) ++n;
+        return n;
+    }
     // Less than 0: the word is of an older lap, so nothing was committed there yet.
     std::int64_t age(u64 word, u64 position) const noexcept { return static_cast<std::int64_t>((word & word_lap_mask) - lap_tag(position)); }
 
@@ -156,10 +164,17 @@ struct Ring {
     static bool is_short(std::size_t bytes) noexcept { return (bytes >= 16 && bytes <= short_payload) || bytes == 8; }
     static void copy_short(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
         if (bytes == 8) return static_cast<void>(std::memcpy(to, from, 8));
-        for (std::size_t i = 0; i <= bytes - 16; i += 16) std::memcpy(to + i, from + i, 16);
-        if (bytes % 16) std::memcpy(to + bytes - 16, from + bytes - 16, 16);
+        if (bytes <= 32) return copy_ends<1>(to, from, bytes);
+        if (bytes <= 64) return copy_ends<2>(to, from, bytes);
+        copy_ends<4>(to, from, bytes);
     }
-    static void copy_in(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+    // 16 * pieces bytes from the front and as many up to the end; they may overlap.
+    template <int pieces>
+    static void copy_ends(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+        for (int i = 0; i < pieces; ++i) std::memcpy(to + 16 * i, from + 16 * i, 16);
+        for (int i = pieces; i > 0; --i) std::memcpy(to + bytes - 16 * i, from + bytes - 16 * i, 16);
+    }
+    static void copy_bytes(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
         if (is_short(bytes)) copy_short(to, from, bytes);
         else if (bytes) std::memcpy(to, from, bytes);  // `from` may be null where there is nothing
     }
@@ -269,6 +284,11 @@ protected:
 class ProducerCore;
 class ConsumerCore;
 
+// What a consumer holds. `word`: as it was found there; 0: what was never claimed before is at its first attempt.
+struct Hold {
+    u64 position = 0, size = 0, slots = 0, word = 0;
+};
+
 // Moves free_position over what is done or abandoned, never past read_position; both sides do it.
 void advance_free(const Ring& ring) noexcept;
 
@@ -369,8 +389,8 @@ private:
     friend class Batch;
     enum class Held : std::uint8_t { claimed, at_cursor, in_batch };
     explicit Message(Outcome outcome) noexcept : outcome_(outcome) {}
-    Message(detail::ConsumerCore* core, const std::byte* data, std::size_t size, std::uint64_t position, std::uint64_t word, std::uint64_t slots, Held held) noexcept
-        : core_(core), data_(data), size_(size), position_(position), word_(word), slots_(slots), held_(held), outcome_(Outcome::ok) {}
+    Message(detail::ConsumerCore* core, const std::byte* data, const detail::Hold& hold, Held held) noexcept
+        : core_(core), data_(data), size_(hold.size), position_(hold.position), word_(hold.word), slots_(hold.slots), held_(held), outcome_(Outcome::ok) {}
     detail::ConsumerCore* core_ = nullptr;
     const std::byte* data_ = nullptr;
     std::size_t size_ = 0;
@@ -428,8 +448,8 @@ public:
 private:
     friend class detail::ConsumerCore;
     explicit Batch(Outcome outcome) noexcept : outcome_(outcome) {}
-    Batch(detail::ConsumerCore* core, std::uint64_t position, std::uint64_t slots, std::size_t count, std::uint64_t bytes, std::uint64_t word) noexcept
-        : core_(core), position_(position), slots_(slots), bytes_(bytes), word_(word), count_(count), outcome_(Outcome::ok) {}
+    Batch(detail::ConsumerCore* core, const detail::Hold& hold, std::size_t count) noexcept
+        : core_(core), position_(hold.position), slots_(hold.slots), bytes_(hold.size), word_(hold.word), count_(count), outcome_(Outcome::ok) {}
     detail::ConsumerCore* core_ = nullptr;
     std::uint64_t position_ = 0, slots_ = 0, bytes_ = 0;
     std::uint64_t word_ = 0;  // of the first: what was not claimed before is at its first attempt, like all behind it
@@ -573,19 +593,28 @@ public:
 
     u64 pending() const noexcept { return ring_.broadcast ? ring_.pending_from(next_) : ring_.pending(); }
     Message pop(Deadline deadline) noexcept {
-        if (!read()) [[unlikely]] {
+        Hold held;
+        if (!read(held)) [[unlikely]] {
             if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Message(outcome);
-            if (cursors_) return Message(this, held_data(), size_, position_, word_, held_slots_, Message::Held::at_cursor);
+            held = held_;
+            if (cursors_) return Message(this, held_data(), held, Message::Held::at_cursor);
         }
-        return Message(this, ring_.slot(position_) + ring_.prefix, size_, position_, word_, held_slots_, Message::Held::claimed);
+        return Message(this, ring_.slot(held.position) + ring_.prefix, held, Message::Held::claimed);
     }
     Batch pop_batch(std::size_t most, Deadline deadline) noexcept;
-    Copied pop(std::span<std::byte> buffer, Deadline deadline) noexcept;
+    Copied pop(std::span<std::byte> buffer, Deadline deadline) noexcept {
+        Message message = pop(deadline);
+        if (!message) [[unlikely]] return {message.outcome(), 0, 0, false};
+        Copied copied{Outcome::ok, message.bytes().size(), message.position(), message.redelivered()};
+        if (copied.size > buffer.size()) [[unlikely]] copied.outcome = Outcome::too_long;
+        else Ring::copy_bytes(buffer.data(), message.bytes().data(), copied.size), copied.outcome = message.release();
+        return copied;
+    }
 
-    Outcome release(u64 position, u64 slots) noexcept {
+    Outcome release(u64 position, u64 size, u64 slots) noexcept {
         if (ring_.timestamps) [[unlikely]] note_delay(position);
         commit(position, slots);
-        count(1, size_);
+        count(1, size);
         return done();
     }
     Outcome release_batch(u64 position, u64 slots, std::size_t messages, u64 bytes) noexcept;
@@ -602,9 +631,9 @@ private:
 
     u64 time_at(u64 position) const noexcept;    // of the push of what is held there; 0: no timestamps
     void note_delay(u64 position) noexcept;      // before what is held there is released
-    const std::byte* held_data() const noexcept { return (copy_ ? copy_.get() : ring_.slot(position_)) + ring_.prefix; }
-    // Takes the oldest message if it is there: sets position_, size_, word_, held_slots_.
-    bool read() noexcept {
+    const std::byte* held_data() const noexcept { return (copy_ ? copy_.get() : ring_.slot(held_.position)) + ring_.prefix; }
+    // Takes the oldest message if it is there.
+    bool read(Hold& held) noexcept {
         if (!fast_) [[unlikely]] return false;
         u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
         for (;;) {
@@ -620,8 +649,7 @@ private:
             } else if (!ring_.lines->read_position.value.compare_exchange_weak(h, h + n, order::P5_cas, std::memory_order_relaxed)) {
                 continue;
             }
-            // What was never claimed is at its first attempt.
-            hold(h, size, ring_.lap_tag(h) | word_ready, n);
+            held = {h, size, n, 0};
             return true;
         }
     }
@@ -629,12 +657,14 @@ private:
     // that its producer is writing: looking at it for each message would make the two fight for it. A
     // word that was READY at or above read_position stays so until a consumer claims it.
     bool look_ahead(u64 h) noexcept {
+        const Ring ring = ring_;  // in registers, as in put_batch
         u64 p = h;
-        for (u32 i = 0; i < burst; ++i) {
-            if (!ring_.ready(ring_.word(p).load(order::O1), p)) break;
-            const u64 size = ring_.length_at(p);
-            if (!ring_.bounded(size)) [[unlikely]] break;
-            p += ring_.fixed ? 1 : ring_.slots_for(size);
+        if (ring.fixed) p += ring.ready_run(h, burst);
+        else for (u32 i = 0; i < burst; ++i) {
+            if (!ring.ready(ring.word(p).load(order::O1), p)) break;
+            const u64 size = ring.length_at(p);
+            if (!ring.bounded(size)) [[unlikely]] break;
+            p += ring.slots_for(size);
         }
         if (p == h) return false;
         // If h was stale, lengths on the way may have been another message's: believe nothing.
@@ -644,9 +674,6 @@ private:
         return true;
     }
     static constexpr u32 burst = 32;
-    void hold(u64 position, u64 size, u64 word, u64 slots) noexcept {
-        position_ = position, size_ = size, word_ = word, held_slots_ = slots, released_ = 0, released_bytes_ = 0;
-    }
 
     void commit(u64 position, u64 slots) noexcept {
         auto& free_position = ring_.lines->free_position.value;
@@ -694,7 +721,7 @@ private:
     bool due(u64 position) const noexcept;
     void found_held(u64 position) noexcept;
 
-    u64 position_ = 0, size_ = 0, word_ = 0, held_slots_ = 0;  // what is held
+    Hold held_;  // what the slow paths found
     u64 released_ = 0, released_bytes_ = 0;  // of a batch, one by one
     u64 next_ = 0;       // one consumer: read_position; broadcast: reading_position
     u64 ready_until_ = 0;
@@ -750,7 +777,7 @@ inline void ClaimBatch::abandon() noexcept {
 inline Outcome Message::release() noexcept {
     if (!core_) return outcome_;
     auto* const core = std::exchange(core_, nullptr);
-    if (held_ == Held::claimed) [[likely]] return core->release(position_, slots_);
+    if (held_ == Held::claimed) [[likely]] return core->release(position_, size_, slots_);
     if (held_ == Held::at_cursor) return core->release_at_cursor(position_, slots_, 1, size_);
     core->release_in_batch(position_, size_, slots_);
     return Outcome::ok;
@@ -783,7 +810,7 @@ inline void Batch::iterator::load() noexcept {
     message_.slots_ = slots;
     message_.held_ = Message::Held::in_batch;
     // A batch of one, copied: what lies in the ring may be another message by now.
-    if (ring.overwrite) [[unlikely]] message_.data_ = core_->held_data(), message_.size_ = core_->size_, message_.slots_ = end_ - position_;
+    if (ring.overwrite) [[unlikely]] message_.data_ = core_->held_data(), message_.size_ = core_->held_.size, message_.slots_ = end_ - position_;
 }
 
 }  // namespace shmq
