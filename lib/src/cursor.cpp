@@ -240,6 +240,7 @@ Outcome ConsumerCore::look_at_cursor(bool thorough) noexcept {
 }
 
 Outcome ConsumerCore::read_at_cursor(Deadline deadline) noexcept {
+    if (own_cursor()) keep_distance(next_, deadline);
     if (const Outcome outcome = look_at_cursor(false); outcome != Outcome::empty) return outcome;
     if (deadline == no_wait) return Outcome::empty;
     const auto look = [&](bool thorough) noexcept {

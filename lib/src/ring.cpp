@@ -157,6 +157,10 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
         withdraw();  // never sleep with a register that covers what somebody else has taken
         return false;
     };
+    if (pace_.streaming() && deadline != no_wait) {
+        const u64 t = ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed);
+        pace_.linger([&]() noexcept { return ring_.capacity - (t - seen_free()); });
+    }
     Waiter waiter(*this, deadline, Outcome::full);
     const Outcome waited = waiter.wait(poll, quick, look, [&]() noexcept -> WaitWord& { return ring_.lines->room_wait; });
     if (waited == Outcome::ok && waiter.woken() && !ring_.one_producer)
@@ -384,7 +388,7 @@ Outcome ConsumerCore::look_at_read_position() noexcept {
             const u64 size = ring_.length_at(h);
             if (ring_.bounded(size) && static_cast<std::int64_t>(w - h) >= static_cast<std::int64_t>(ring_.fixed ? 1 : ring_.slots_for(size))) {
                 ready_until_ = h;  // whatever was believed before
-                if (read(held_)) return Outcome::ok;
+                if (read(held_, no_wait)) return Outcome::ok;
                 withdraw();
                 continue;
             }
@@ -460,7 +464,7 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
         return ring_.arrived(ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed));
     };
     const auto quick = [&]() noexcept {
-        if (read(held_)) return true;
+        if (read(held_, no_wait)) return true;
         withdraw();  // never sleep with a register that covers what somebody else has taken
         return false;
     };
@@ -490,6 +494,7 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
     const Ring ring = ring_;  // in registers, as in put_batch
     const u64 most_slots = std::max<u64>(1, ring.capacity / 4);
     u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
+    keep_distance(h, deadline);
     for (;;) {
         u64 p = h, bytes = 0;
         std::size_t count = 0;
@@ -508,6 +513,7 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
             }
         }
         if (count == 0) break;
+        if (count < most) pace_.caught_up();
         announce(h, p - h);
         if (ring_.one_consumer) {
             ring_.lines->read_position.value.store(p, order::P5);

@@ -33,14 +33,6 @@ void wake_all(WaitWord& word) noexcept;
 bool wake_after_commit(WaitWord& word, bool fence) noexcept;
 void wake_watchers(WaitWord& word) noexcept;  // and nobody else; passes the barrier itself
 
-inline void pause_briefly() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("isb" ::: "memory");
-#endif
-}
-
 // Who is to be woken with us: one of those who sleep as we do is enough, or each must see for itself.
 enum class Wake { one, all };
 
@@ -58,10 +50,7 @@ public:
 
     template <class Poll, class Quick, class Look, class Word>
     Outcome wait(Poll poll, Quick quick, Look look, Word word) noexcept {
-        if (deadline_ != no_wait && core_.waiting_ != Waiting::block && spinning_helps()) {
-            linger();
-            if (spin_briefly(poll, quick)) return Outcome::ok;
-        }
+        if (deadline_ != no_wait && core_.waiting_ != Waiting::block && spinning_helps() && spin_briefly(poll, quick)) return Outcome::ok;
         if (const Outcome outcome = look(false); outcome != pending_ || deadline_ == no_wait) return outcome;
         if (core_.waiting_ == Waiting::spin) return spin_for_ever(poll, quick, look);
         for (bool woken = false;;) {
@@ -94,20 +83,6 @@ public:
     }
 
 private:
-    // In a fast stream every look takes the line with the words, or with the position, away from the other
-    // side, which needs it for its next message. So where one wait after the other ends at once we stay away
-    // for a moment, as long as that brings several messages together, but few for the size of the ring. In a
-    // round trip no wait ends at once: there nothing changes.
-    void linger() noexcept {
-        const u64 moved = core_.moved(), burst = moved - std::exchange(core_.waited_at_, moved), capacity = core_.ring_.capacity;
-        if (core_.short_waits_ < fast_stream || capacity <= worth_it * part_of_ring) return;
-        const bool lingered = core_.short_waits_ > fast_stream;
-        if (lingered && (burst < worth_it || burst * core_.announced_slots_ * part_of_ring > capacity)) {
-            core_.short_waits_ = 0;
-            return;
-        }
-        for (u32 i = 0; i < linger_pauses; ++i) pause_briefly();
-    }
     template <class Poll, class Quick>
     bool spin_briefly(Poll poll, Quick quick) noexcept {
         u32& budget = core_.spin_;
@@ -115,7 +90,8 @@ private:
         for (u32 i = 0; i < budget; ++i) {
             if (poll()) {
                 if (!quick()) return false;
-                core_.short_waits_ = i <= at_once || core_.short_waits_ > fast_stream ? core_.short_waits_ + 1 : 0;
+                const u64 moved = core_.moved();
+                core_.pace_.waited(i, moved - std::exchange(core_.waited_at_, moved));
                 budget = budget * 2 < longest_spin ? budget * 2 : longest_spin;
                 return true;
             }
@@ -150,8 +126,6 @@ private:
 
     // In polls: the longest spin is about what a sleep and a wake across cores cost, some 20 us.
     static constexpr u32 shortest_spin = 64, longest_spin = 1024;
-    // Found by trial, with messages of 8 and 64 bytes in rings of 16 to 8192 slots.
-    static constexpr u32 at_once = 2, fast_stream = 16, linger_pauses = 24, worth_it = 4, part_of_ring = 4;
 
     Core& core_;
     Deadline deadline_;

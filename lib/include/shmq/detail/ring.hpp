@@ -31,6 +31,7 @@
 
 #include <shmq/detail/layout.hpp>
 #include <shmq/detail/orders.hpp>
+#include <shmq/detail/pace.hpp>
 
 namespace shmq {
 
@@ -238,7 +239,7 @@ void clear_entries(const Ring& ring) noexcept;  // a new segment: every register
 class Core {
 public:
     Core(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept
-        : ring_(ring), me_(&ring.entries[entry]), peers_(&peers), entry_(entry), waiting_(waiting) {}
+        : ring_(ring), me_(&ring.entries[entry]), peers_(&peers), entry_(entry), waiting_(waiting), pace_(ring.capacity, ring.slot_size) {}
     Core(const Core&) = delete;
     Core& operator=(const Core&) = delete;
 
@@ -274,7 +275,7 @@ protected:
     u32 entry_;
     Waiting waiting_;
     u32 spin_ = 0;         // how long spinning last paid off: what `adaptive` adapts
-    u32 short_waits_ = 0;  // in a row, that ended at once
+    Pace pace_;
     u64 waited_at_ = 0;    // as many messages when it last waited
     std::atomic<u32> alert_{0};
     std::atomic<bool> interrupted_{false};
@@ -594,7 +595,7 @@ public:
     u64 pending() const noexcept { return ring_.broadcast ? ring_.pending_from(next_) : ring_.pending(); }
     Message pop(Deadline deadline) noexcept {
         Hold held;
-        if (!read(held)) [[unlikely]] {
+        if (!read(held, deadline)) [[unlikely]] {
             if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Message(outcome);
             held = held_;
             if (cursors_) return Message(this, held_data(), held, Message::Held::at_cursor);
@@ -633,12 +634,12 @@ private:
     void note_delay(u64 position) noexcept;      // before what is held there is released
     const std::byte* held_data() const noexcept { return (copy_ ? copy_.get() : ring_.slot(held_.position)) + ring_.prefix; }
     // Takes the oldest message if it is there.
-    bool read(Hold& held) noexcept {
+    bool read(Hold& held, Deadline deadline) noexcept {
         if (!fast_) [[unlikely]] return false;
         u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
         for (;;) {
             // h may be stale, then it is below ready_until_ too, and the CAS fails.
-            if (static_cast<std::int64_t>(ready_until_ - h) <= 0 && !look_ahead(h)) return false;
+            if (static_cast<std::int64_t>(ready_until_ - h) <= 0 && !look_ahead(h, deadline)) return false;
             const u64 size = ring_.length_at(h);
             if (!ring_.bounded(size)) [[unlikely]] return false;  // stale h, or corrupt: look() tells
             const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
@@ -656,17 +657,22 @@ private:
     // How far is everything READY? Remembered, so that a burst is found by one visit to a line of words
     // that its producer is writing: looking at it for each message would make the two fight for it. A
     // word that was READY at or above read_position stays so until a consumer claims it.
-    bool look_ahead(u64 h) noexcept {
+    bool look_ahead(u64 h, Deadline deadline) noexcept {
+        keep_distance(h, deadline);
         const Ring ring = ring_;  // in registers, as in put_batch
         u64 p = h;
-        if (ring.fixed) p += ring.ready_run(h, burst);
-        else for (u32 i = 0; i < burst; ++i) {
-            if (!ring.ready(ring.word(p).load(order::O1), p)) break;
-            const u64 size = ring.length_at(p);
-            if (!ring.bounded(size)) [[unlikely]] break;
-            p += ring.slots_for(size);
+        u32 found = 0;
+        if (ring.fixed) {
+            p += found = static_cast<u32>(ring.ready_run(h, burst));
+        } else {
+            for (; found < burst && ring.ready(ring.word(p).load(order::O1), p); ++found) {
+                const u64 size = ring.length_at(p);
+                if (!ring.bounded(size)) [[unlikely]] break;
+                p += ring.slots_for(size);
+            }
         }
-        if (p == h) return false;
+        if (found == 0) return false;
+        if (found < burst) pace_.caught_up();
         // If h was stale, lengths on the way may have been another message's: believe nothing.
         std::atomic_thread_fence(order::O9);
         if (!ring_.one_consumer && ring_.lines->read_position.value.load(std::memory_order_relaxed) != h) p = h;
@@ -674,6 +680,10 @@ private:
         return true;
     }
     static constexpr u32 burst = 32;
+    void keep_distance(u64 h, Deadline deadline) noexcept {
+        if (!pace_.too_near(static_cast<std::int64_t>(written_ - h)) || deadline == no_wait) [[likely]] return;
+        pace_.linger([&]() noexcept { return (written_ = ring_.lines->write_position.value.load(std::memory_order_relaxed) & ~end_bit) - h; });
+    }
 
     void commit(u64 position, u64 slots) noexcept {
         auto& free_position = ring_.lines->free_position.value;
@@ -725,6 +735,7 @@ private:
     u64 released_ = 0, released_bytes_ = 0;  // of a batch, one by one
     u64 next_ = 0;       // one consumer: read_position; broadcast: reading_position
     u64 ready_until_ = 0;
+    u64 written_ = 0;    // write_position, when it was last looked at
     bool fast_ = false;  // false: look first for what a dead consumer left
     u64 searched_ = no_position;  // where a look at the registers last found a live owner,
     Deadline searched_at_{};      //  and when: asking the kernel again at once would not help
