@@ -186,7 +186,7 @@ double idle() {
 // ---- what is measured -------------------------------------------------------------------------------
 
 constexpr auto one = shmq::one, many = shmq::many;
-constexpr std::size_t small = 8192, medium = 4096, kilo = 1024, wide = 64 * kilo;
+constexpr std::size_t small = 8192, medium = 4096, large = 65536, kilo = 1024, wide = 64 * kilo;
 
 enum class Unit { rate, ns };
 
@@ -211,6 +211,12 @@ const Measurement measurements[] = {
     {"64 B, one call a message, any length", Unit::rate, [] { return rate<OneByOne<64, medium, Room::variable, one, Waiting::spin>>(64); }},
     {"64 B, batches of 16", Unit::rate, [] { return rate<Batches<64, medium, 16, one, Waiting::spin>>(64); }},
     {"64 B, batches of 64", Unit::rate, [] { return rate<Batches<64, medium, 64, one, Waiting::spin>>(64); }},
+    {"bare ring of 4 MiB, 64 B, each published", Unit::rate, [] { return rate<BareRing<64, large, 1>>(64); }},
+    {"bare ring of 4 MiB, 64 B, every 16th published", Unit::rate, [] { return rate<BareRing<64, large, 16>>(64); }},
+    {"4 MiB, 64 B, one call a message", Unit::rate, [] { return rate<OneByOne<64, large, Room::fixed, one, Waiting::spin>>(64); }},
+    {"4 MiB, 64 B, one call a message, any length", Unit::rate, [] { return rate<OneByOne<64, large / 2, Room::variable, one, Waiting::spin>>(64); }},
+    {"4 MiB, 64 B, batches of 16", Unit::rate, [] { return rate<Batches<64, large, 16, one, Waiting::spin>>(64); }},
+    {"4 MiB, 64 B, batches of 64", Unit::rate, [] { return rate<Batches<64, large, 64, one, Waiting::spin>>(64); }},
     {"bare ring, 8 B, each published", Unit::rate, [] { return rate<BareRing<8, small, 1>>(8); }},
     {"bare ring, 8 B, every 16th published", Unit::rate, [] { return rate<BareRing<8, small, 16>>(8); }},
     {"8 B, one call a message", Unit::rate, [] { return rate<OneByOne<8, small, Room::fixed, one, Waiting::spin>>(8); }},
@@ -225,7 +231,10 @@ const Measurement measurements[] = {
     {"64 B, many to many, batches of 16", Unit::rate, [] { return rate<Batches<64, medium, 16, many, Waiting::spin>>(64); }},
 #ifdef SHMQ_SPEED_HAS_BOOST
     {"Boost's message_queue, 2 and 2", Unit::rate, [] { return many_rate<BoostQueue<64, medium>>(64); }},
+    {"4 MiB, Boost's message_queue, 2 and 2", Unit::rate, [] { return many_rate<BoostQueue<64, large>>(64); }},
 #endif
+    {"4 MiB, 64 B, 2 and 2, one call a message", Unit::rate, [] { return many_rate<OneByOne<64, large, Room::fixed, many, Waiting::adaptive>>(64); }},
+    {"4 MiB, 64 B, 2 and 2, batches of 16", Unit::rate, [] { return many_rate<Batches<64, large, 16, many, Waiting::adaptive>>(64); }},
     {"64 B, 2 and 2, one call a message", Unit::rate, [] { return many_rate<OneByOne<64, medium, Room::fixed, many, Waiting::adaptive>>(64); }},
     {"64 B, 2 and 2, batches of 16", Unit::rate, [] { return many_rate<Batches<64, medium, 16, many, Waiting::adaptive>>(64); }},
 };
@@ -247,6 +256,10 @@ const Row rows[] = {
     {"64 B, one call a message, any length", "bare ring, 64 B, each published", 0},
     {"64 B, batches of 16", "bare ring, 64 B, every 16th published", 1},
     {"64 B, batches of 64", "bare ring, 64 B, every 16th published", 1.54},
+    {"4 MiB, 64 B, one call a message", "bare ring of 4 MiB, 64 B, each published", 1.5},
+    {"4 MiB, 64 B, one call a message, any length", "bare ring of 4 MiB, 64 B, each published", 0},
+    {"4 MiB, 64 B, batches of 16", "bare ring of 4 MiB, 64 B, every 16th published", 1},
+    {"4 MiB, 64 B, batches of 64", "bare ring of 4 MiB, 64 B, every 16th published", 1.54},
     {"8 B, one call a message", "bare ring, 8 B, each published", 0.9},
     {"8 B, batches of 64", "bare ring, 8 B, every 16th published", 0.75},
     {"1 KiB, one call a message", "bare ring, 1 KiB", 0.9},
@@ -256,6 +269,8 @@ const Row rows[] = {
     {"64 B, many to many, batches of 16", "64 B, batches of 16", 0.7},
     {"64 B, 2 and 2, one call a message", "Boost's message_queue, 2 and 2", 8},
     {"64 B, 2 and 2, batches of 16", "Boost's message_queue, 2 and 2", 25},
+    {"4 MiB, 64 B, 2 and 2, one call a message", "4 MiB, Boost's message_queue, 2 and 2", 8},
+    {"4 MiB, 64 B, 2 and 2, batches of 16", "4 MiB, Boost's message_queue, 2 and 2", 25},
 };
 
 // ---- the table --------------------------------------------------------------------------------------
