@@ -192,10 +192,11 @@ void ProducerCore::put_batch(std::span<const Bytes> messages) noexcept {
     me_->pushed.store(messages_ += messages.size(), std::memory_order_relaxed);
     if (!ring.fixed) me_->pushed_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
     // COMMIT, each in its turn: a kill in the middle leaves a prefix.
+    if (ring.fixed) return ring.publish_run(position_, messages.size());
     p = position_;
     for (const Bytes message : messages) {
         ring.word(p).store(ring.lap_tag(p) | word_ready, order::P1);
-        p += ring.fixed ? 1 : ring.slots_for(message.size());
+        p += ring.slots_for(message.size());
     }
 }
 
@@ -262,10 +263,14 @@ Outcome ProducerCore::commit_batch(u64 begin, u64 used_end, u64 claimed_end, u64
     me_->pushed.store(messages_ += messages, std::memory_order_relaxed);
     if (!ring_.fixed) me_->pushed_bytes.store(bytes_ += bytes, std::memory_order_relaxed);
     const Ring ring = ring_;  // in registers, as in put_batch
-    for (u64 p = begin; p < used_end;) {
-        const u64 n = ring.fixed ? 1 : ring.slots_for(std::min(ring.length_at(p), ring.max_message));
-        ring.word(p).store(ring.lap_tag(p) | word_ready, order::P1);
-        p += n;
+    if (ring.fixed) {
+        ring.publish_run(begin, used_end - begin);
+    } else {
+        for (u64 p = begin; p < used_end;) {
+            const u64 n = ring.slots_for(std::min(ring.length_at(p), ring.max_message));
+            ring.word(p).store(ring.lap_tag(p) | word_ready, order::P1);
+            p += n;
+        }
     }
     withdraw();
     return wake();

@@ -140,6 +140,15 @@ struct Ring {
         for (const u64 end = most < left ? most : left; n < end && (first[n].load(order::O1) & ~word_attempt_mask) == expected;) ++n;
         return n;
     }
+    // Fixed rings: COMMIT of so many messages, each in its turn.
+    void publish_run(u64 position, u64 count) const noexcept {
+        while (count) {
+            const u64 left = slots - (position & mask), n = count < left ? count : left, ready = lap_tag(position) | word_ready;
+            std::atomic<u64>* const first = &word(position);
+            for (u64 i = 0; i < n; ++i) first[i].store(ready, order::P1);
+            position += n, count -= n;
+        }
+    }
     // Less than 0: the word is of an older lap, so nothing was committed there yet.
     std::int64_t age(u64 word, u64 position) const noexcept { return static_cast<std::int64_t>((word & word_lap_mask) - lap_tag(position)); }
 
