@@ -37,19 +37,19 @@ public:
     // Time to linger? `ahead`: slots to the other side as last seen; less than 0: it has never been looked at here.
     bool too_near(std::int64_t ahead) const noexcept { return streaming() && ahead < static_cast<std::int64_t>(distance_ / 2); }
 
-    // Waits until ahead() says that there are slots enough, for as long as more come, and some microseconds at most.
+    // Waits until ahead() says that there are slots enough, for about ten microseconds at most, and only as
+    // long as they come so fast: whoever pushes some millions a second is not made to wait for twenty.
     template <class Ahead>
     void linger(Ahead ahead) noexcept {
         const u64 before = ahead();
         u64 now = before;
-        for (u32 round = 0, still = 0; now < distance_ && round < most_rounds && still < patience; ++round) {
+        for (u64 round = 0; now < distance_ && round <= rounds && rounds * (now - before) + 2 * distance_ > round * distance_; ++round) {
             for (u32 i = 0; i < pauses; ++i) pause_briefly();
-            const u64 last = std::exchange(now, ahead());
-            still = now == last ? still + 1 : 0;
+            now = ahead();
         }
-        if (now - before >= worth_it) {
+        if (now >= distance_) {
             believed_ = fast_stream;
-        } else if (before < distance_) {
+        } else {
             short_waits_ = 0;
             believed_ = std::min(2 * believed_, hardly);
         }
@@ -57,8 +57,8 @@ public:
 
 private:
     // Found by trial, with messages of 8 bytes to 1 KiB in rings of 256 KiB to 8 MiB.
-    static constexpr u64 most_slots = 512, most_bytes = 32 * 1024, part_of_ring = 8, worth_it = 4, looks_a_message = 2;
-    static constexpr u32 fast_stream = 16, hardly = 4096, pauses = 24, most_rounds = 16, patience = 4;
+    static constexpr u64 most_slots = 256, most_bytes = 32 * 1024, part_of_ring = 8, worth_it = 4, looks_a_message = 2, rounds = 12;
+    static constexpr u32 fast_stream = 16, hardly = 4096, pauses = 24;  // about a microsecond
 
     u64 distance_;
     u32 short_waits_ = 0;  // in a row, that ended at once
