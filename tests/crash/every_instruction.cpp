@@ -2031,6 +2031,10 @@ int test() {
     std::printf("total: %llu kills, %llu stops, %llu double kills; longest until the survivors had drained: %.1f ms (%s); longest a sleeper slept on: %.1f ms (%s); %llu failures; %.0f s\n",
                 static_cast<unsigned long long>(all.kills), static_cast<unsigned long long>(all.stops), static_cast<unsigned long long>(all.doubles), all.stall * 1e3, all.stalled_in, all.sleep * 1e3,
                 all.slept_in, static_cast<unsigned long long>(all.failures), now() - begin);
+    if (all.kills + all.doubles == 0) {
+        std::printf("FAILED: nothing was killed: is there such a row (SHMQ_CRASH_ONLY, SHMQ_CRASH_POLICIES)?\n");
+        return 1;
+    }
     return result;
 }
 
