@@ -104,7 +104,7 @@ void Waiter::rest() const noexcept {
 }
 
 // The CPUs that are there, not those this process may use: the other side may be pinned elsewhere.
-bool Waiter::spinning_helps() noexcept {
+bool spinning_helps() noexcept {
     static const bool several = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     return several;
 }

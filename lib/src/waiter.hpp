@@ -97,6 +97,7 @@ private:
             }
             pause_briefly();
         }
+        core_.pace_.waited_long();
         budget = budget / 2 > shortest_spin ? budget / 2 : shortest_spin;
         return false;
     }
@@ -122,7 +123,6 @@ private:
     u32 prepare(WaitWord& word) const noexcept;
     bool sleep(WaitWord& word, u32 value) const noexcept;
     void rest() const noexcept;
-    static bool spinning_helps() noexcept;
 
     // In polls: the longest spin is about what a sleep and a wake across cores cost, some 20 us.
     static constexpr u32 shortest_spin = 64, longest_spin = 1024;

@@ -11,7 +11,7 @@ namespace {
 constexpr u64 capacity = 65536, slot_size = 64;
 
 Pace streaming(u64 of_capacity = capacity, u64 of_slot_size = slot_size) {
-    Pace pace(of_capacity, of_slot_size);
+    Pace pace(of_capacity, of_slot_size, true);
     for (int i = 0; i < 1000; ++i) pace.waited(0, 1);
     return pace;
 }
@@ -26,7 +26,7 @@ auto growing(u64 by, u64& looks) {
 TEST_SUITE_BEGIN("pace");
 
 TEST_CASE("waits that end at once, one after the other, are a stream") {
-    Pace pace(capacity, slot_size);
+    Pace pace(capacity, slot_size, true);
     CHECK_FALSE(pace.streaming());
     for (int i = 0; i < 8; ++i) pace.waited(1, 1);
     CHECK_FALSE(pace.streaming());
@@ -41,7 +41,7 @@ TEST_CASE("waits that end at once, one after the other, are a stream") {
 }
 
 TEST_CASE("a round trip is none, though now and then fewer messages are found than looked for") {
-    Pace pace(capacity, slot_size);
+    Pace pace(capacity, slot_size, true);
     for (int i = 0; i < 1000; ++i) {
         pace.waited(4, 1);
         CHECK_FALSE(pace.streaming());
@@ -51,9 +51,24 @@ TEST_CASE("a round trip is none, though now and then fewer messages are found th
 }
 
 TEST_CASE("batches are one, though each is waited for") {
-    Pace pace(capacity, slot_size);
+    Pace pace(capacity, slot_size, true);
     for (int i = 0; i < 100; ++i) pace.waited(20, 64);
     CHECK(pace.streaming());
+}
+
+TEST_CASE("who comes now and then sleeps in between: no stream, though each message is all that was there") {
+    Pace pace(capacity, slot_size, true);
+    for (int i = 0; i < 1000; ++i) {
+        pace.waited_long();
+        pace.caught_up();
+        CHECK_FALSE(pace.streaming());
+    }
+}
+
+TEST_CASE("who may not spin does not linger") {
+    Pace pace(capacity, slot_size, false);
+    for (int i = 0; i < 1000; ++i) pace.waited(0, 1);
+    CHECK_FALSE(pace.too_near(0));
 }
 
 TEST_CASE("small rings and large slots have no room to keep away in") {

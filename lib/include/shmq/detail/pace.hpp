@@ -12,7 +12,6 @@
 #include <shmq/detail/layout.hpp>
 
 #include <algorithm>
-#include <utility>
 
 namespace shmq::detail {
 
@@ -24,13 +23,18 @@ inline void pause_briefly() noexcept {
 #endif
 }
 
+bool spinning_helps() noexcept;  // is there another processor on which the other side can go on?
+
 class Pace {
 public:
-    // In slots. A part of the ring at most, or the other side would stand still meanwhile.
-    Pace(u64 capacity, u64 slot_size) noexcept : distance_(std::min({most_slots, most_bytes / slot_size, capacity / part_of_ring})) {}
+    // `may_spin`: else it never lingers. The distance, in slots, is a part of the ring at most, or the other side
+    // would stand still meanwhile.
+    Pace(u64 capacity, u64 slot_size, bool may_spin) noexcept
+        : distance_(may_spin ? std::min({most_slots, most_bytes / slot_size, capacity / part_of_ring}) : 0) {}
 
     // A wait has ended after so many looks, and so many messages had been moved since the one before.
     void waited(u32 looks, u64 messages) noexcept { short_waits_ = looks <= looks_a_message * messages ? short_waits_ + 1 : 0; }
+    void waited_long() noexcept { short_waits_ = 0; }
     // Fewer messages were there than looked for: no wait, but the other side is at work right here.
     void caught_up() noexcept { ++short_waits_; }
     bool streaming() const noexcept { return short_waits_ >= believed_ && distance_ >= worth_it; }
