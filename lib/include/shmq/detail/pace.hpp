@@ -45,6 +45,7 @@ public:
     // long as they come so fast: whoever pushes some millions a second is not made to wait for twenty.
     template <class Ahead>
     void linger(Ahead ahead) noexcept {
+        if (!spinning_helps()) return static_cast<void>(distance_ = 0);  // asked here only: it reads a file
         const u64 before = ahead();
         u64 now = before;
         for (u64 round = 0; now < distance_ && round <= rounds && rounds * (now - before) + 2 * distance_ > round * distance_; ++round) {

@@ -248,7 +248,7 @@ void clear_entries(const Ring& ring) noexcept;  // a new segment: every register
 class Core {
 public:
     Core(const Ring& ring, Peers& peers, u32 entry, Waiting waiting) noexcept
-        : ring_(ring), me_(&ring.entries[entry]), peers_(&peers), entry_(entry), waiting_(waiting), pace_(ring.capacity, ring.slot_size, waiting != Waiting::block && spinning_helps()) {}
+        : ring_(ring), me_(&ring.entries[entry]), peers_(&peers), entry_(entry), waiting_(waiting), pace_(ring.capacity, ring.slot_size, waiting != Waiting::block) {}
     Core(const Core&) = delete;
     Core& operator=(const Core&) = delete;
 
