@@ -61,7 +61,7 @@ accounted() {
     if [ "$twice" -lt 0 ]; then broken="$((-twice)) messages are missing"
     elif ! cmp -s printed <(head -n "$printed" all) || ! cmp -s left <(tail -n "$left" all); then broken="not what there was"
     elif [ "$twice" -gt "$2" ]; then broken="$twice messages twice"
-    elif [ -z "$broadcast" ] && head -n "$twice" marks | grep -q 0; then broken="of $twice messages twice not all are marked"
+    elif [ -z "$broadcast" ] && head -n "$twice" marks | grep -q 0; then broken="of $twice messages twice not all are marked ($printed printed, then $(head -n 3 rest | paste -sd" "))"
     elif [ "$broadcast" ] && grep -q 1 marks; then broken='marked for a reader that never had it'
     elif ! jq -s -e "$held | map(.seq) | length == 0 or max - min < 1600 / 4" rest >/dev/null; then broken='it is more than one batch'
     elif [ "$(participants q)" != 0 ]; then broken="somebody is still attached"
