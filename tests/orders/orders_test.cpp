@@ -525,6 +525,8 @@ std::set<std::string> written(const std::filesystem::path& directory) {
     return all;
 }
 
+std::string place(const weak::Site& site) { return site.label + " " + site.file + ":" + std::to_string(site.line); }
+
 int failures = 0;
 
 void nothing_goes_wrong(u64 runs, u64 seed) {
@@ -563,12 +565,18 @@ void something_goes_wrong_without(u64 rounds, bool thorough) {
         std::fflush(stdout);
         return !what.empty();
     };
-    const std::vector<weak::Site> sites = weak::sites();
+    // Some places are come by so seldom that the runs before may have missed them.
     std::set<std::string> unseen = written(SHMQ_LIBRARY), labels, found;
+    for (u64 n = 0; n < rounds; ++n) {
+        for (const auto& site : weak::sites()) unseen.erase(place(site));
+        if (unseen.empty()) break;
+        for (const auto& scenario : scenarios)
+            if (const std::string what = play(scenario, n); !what.empty()) std::printf("%s: FAILED: %s (SHMQ_ORDERS_SEED=%llu)\n", scenario.name, what.c_str(), static_cast<ull>(n)), ++failures;
+    }
+    const std::vector<weak::Site> sites = weak::sites();
     for (std::size_t i = 0; i < sites.size(); ++i) {
         const auto& site = sites[i];
         const std::string where = site.file + ":" + std::to_string(site.line) + " " + site.function;
-        unseen.erase(site.label + " " + site.file + ":" + std::to_string(site.line));
         labels.insert(site.label);
         const auto excuse = std::find_if(std::begin(rare), std::end(rare), [&](const Rare& r) { return site.label == r.label && site.function == r.function; });
         if (excuse != std::end(rare) && !thorough) {
@@ -586,7 +594,7 @@ void something_goes_wrong_without(u64 rounds, bool thorough) {
         if (found.contains(label)) continue;
         std::printf("%s: FAILED: no place at all where it matters\n", label.c_str()), ++failures;
     }
-    for (const auto& place : unseen) std::printf("%s: FAILED: no scenario comes here\n", place.c_str()), ++failures;
+    for (const auto& where : unseen) std::printf("%s: FAILED: no scenario comes here\n", where.c_str()), ++failures;
 }
 
 }  // namespace
