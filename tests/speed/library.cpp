@@ -94,7 +94,7 @@ public:
             out_.emplace(producer_->claim_batch(batch, bytes));
             must(out_->outcome());
         }
-        std::memcpy(place.data(), message, bytes);
+        copy<bytes>(place.data(), message);
         if (out_->size() == batch) flush();
     }
     void flush() {
@@ -114,7 +114,7 @@ public:
             if (!*in_) return !ended(in_->outcome());
             at_ = in_->array().data(), left_ = in_->size();
         }
-        std::memcpy(message, at_, bytes);
+        copy<bytes>(message, at_);
         at_ += bytes, --left_;
         return true;
     }
