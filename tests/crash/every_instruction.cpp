@@ -137,8 +137,7 @@ struct Failure : std::runtime_error {
     throw Failure(text);
 }
 
-// The clock of timestamps.
-u64 wall_clock_ns() { return static_cast<u64>(std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count()); }
+using shmq::detail::wall_clock_ns;
 
 // ---- what a victim tells the tester, in memory that outlives it ----------------------------------
 
@@ -783,19 +782,22 @@ bool is_asleep(pid_t pid) {
     return at && at[2] == 'S';
 }
 
+void start_sleeper(World& world, const Act& setup, const Act& operation) {
+    world.sleeper = start(world, 2, false, [&](Actor& a) { setup(a); cap = world.all_wake ? Cap::none : Cap::as_it_is; }, operation);
+}
+
 // Another participant, which sleeps while the victim is at work.
 void sleeper_starts(World& world, const Act& setup, const Act& operation) {
-    world.sleeper = start(world, 2, false, [&](Actor& a) { setup(a); cap = world.all_wake ? Cap::none : Cap::as_it_is; }, operation);
+    start_sleeper(world, setup, operation);
     for (int i = 0; i < 50000 && !(pages[2].phase == 1 && is_asleep(world.sleeper)); ++i) usleep(20);
 }
 
 // The same in two parts: to attach would wake those who wait for a participant.
 void sleeper_attaches(World& world, const Act& setup, const Act& operation) {
-    const auto later = [&](Actor& a) {
+    start_sleeper(world, setup, [&](Actor& a) {
         raise(SIGSTOP);
         operation(a);
-    };
-    world.sleeper = start(world, 2, false, [&](Actor& a) { setup(a); cap = world.all_wake ? Cap::none : Cap::as_it_is; }, later);
+    });
     int status = 0;
     if (waitpid(world.sleeper, &status, WUNTRACED) != world.sleeper || !WIFSTOPPED(status)) fail("a sleeper does not stop (status %x): %s", status, pages[2].error);
     world.sleepy = true;
@@ -1014,45 +1016,38 @@ void make_sure_there_is_a_ring(World& world, const Scenario& scenario) {
     }
 }
 
-// Without anybody else's doing; else it is `stuck`.
-void sleeping_consumer_ends(World& world, double since, const char* stuck) {
+// -> how long after `since`. `meanwhile` is told how long it has been waited.
+double sleeper_ends(World& world, double since, const char* who, const char* stuck, const std::function<void(double)>& meanwhile = [](double) {}) {
+    const double begin = now();
     int status = 0;
-    for (const double begin = now(); waitpid(world.sleeper, &status, WNOHANG) == 0; usleep(50))
+    while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
         if (now() - begin > hang) fail("%s", stuck);
-    note(longest_sleep, slept_in, now() - since, world.label);
+        meanwhile(now() - begin);
+        usleep(50);
+    }
+    const double slept = now() - since;
     world.forget(world.sleeper);
     world.sleeper = 0;
-    if (status != 0) fail("a sleeping consumer failed: %s", pages[2].error);
+    if (status != 0) fail("%s failed: %s", who, pages[2].error);
+    return slept;
+}
+// Without anybody else's doing; else it is `stuck`.
+void sleeping_consumer_ends(World& world, double since, const char* stuck) {
+    note(longest_sleep, slept_in, sleeper_ends(world, since, "a sleeping consumer", stuck), world.label);
 }
 
 void finish(World& world, const Scenario& scenario, double since) {
     sleeper_falls_asleep(world);
     if (scenario.satisfy && world.sleeper) {
-        const double begin = now();
-        int status = 0;
-        for (; waitpid(world.sleeper, &status, WNOHANG) == 0; usleep(50)) {
-            if (now() - begin > hang) fail("STUCK: a watcher did not wake");
-            scenario.satisfy(world);
-        }
-        note(longest_sleep, slept_in, now() - since, world.label);
-        world.forget(world.sleeper);
-        world.sleeper = 0;
-        if (status != 0) fail("a watcher failed: %s", pages[2].error);
+        note(longest_sleep, slept_in, sleeper_ends(world, since, "a watcher", "STUCK: a watcher did not wake", [&](double) { scenario.satisfy(world); }), world.label);
     } else if (scenario.fills && world.sleeper) {
         // The sleeping producer must come back, by itself where room was made, else when a survivor makes it.
         world.consumer();
         const bool room = world.kind.what == plain && shmq::stat(ring_name).used < capacity;
-        const double begin = now();
-        int status = 0;
-        while (waitpid(world.sleeper, &status, WNOHANG) == 0) {
-            if (now() - begin > hang) fail("STUCK: a producer did not wake");
-            if (!room || now() - begin > 1) world.take_some();
-            usleep(50);
-        }
-        if (room) note(longest_sleep, slept_in, now() - since, world.label);
-        world.forget(world.sleeper);
-        world.sleeper = 0;
-        if (status != 0) fail("a sleeping producer failed: %s", pages[2].error);
+        const double slept = sleeper_ends(world, since, "a sleeping producer", "STUCK: a producer did not wake", [&](double waited) {
+            if (!room || waited > 1) world.take_some();
+        });
+        if (room) note(longest_sleep, slept_in, slept, world.label);
     } else if (world.sleeper) {
         // A sleeping consumer: what is there to be had must reach it without anybody else's doing.
         const bool there = (world.kind.what == plain && shmq::stat(ring_name).messages > 0) || pages[2].deliveries;
