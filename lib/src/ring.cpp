@@ -141,10 +141,7 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
         }
     };
     const auto seen_free = [&]() noexcept { return ring_.lines->free_position.value.load(order::O2); };
-    const auto poll = [&]() noexcept {
-        const u64 t = ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed);
-        return static_cast<std::int64_t>(t + n - seen_free() - ring_.capacity) <= 0;
-    };
+    const auto poll = [&]() noexcept { return static_cast<std::int64_t>(next_claim() + n - seen_free() - ring_.capacity) <= 0; };
     const auto quick = [&]() noexcept {
         if (limit_ == 0) return false;  // never looked, or told to stop
         if (ring_.broadcast) {
@@ -158,7 +155,7 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
         return false;
     };
     if (pace_.streaming() && deadline != no_wait) {
-        const u64 t = ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed);
+        const u64 t = next_claim();
         pace_.linger([&]() noexcept { return ring_.capacity - (t - seen_free()); });
     }
     Waiter waiter(*this, deadline, Outcome::full);
@@ -211,8 +208,7 @@ Pushed ProducerCore::push(std::span<const Bytes> messages, Deadline deadline) no
         if (!fits(messages[pushed].size())) return {refuse_length(), pushed};
         // Claim what certainly fits now; where not even one does, the first waits for its room alone.
         u64 room = 0;
-        const u64 at = ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed);
-        if (at < limit_) room = limit_ - at;
+        if (const u64 at = next_claim(); at < limit_) room = limit_ - at;
         u64 n = slots_for(messages[pushed].size());
         std::size_t end = pushed + 1;
         for (; end < messages.size() && fits(messages[end].size()); ++end) {
@@ -465,9 +461,7 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
         if (outcome == Outcome::ok) touch();
         return outcome;
     };
-    const auto poll = [&]() noexcept {
-        return ring_.arrived(ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed));
-    };
+    const auto poll = [&]() noexcept { return ring_.arrived(next_read()); };
     const auto quick = [&]() noexcept {
         if (read(held_, no_wait)) return true;
         withdraw();  // never sleep with a register that covers what somebody else has taken
@@ -498,7 +492,7 @@ Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {
     }
     const Ring ring = ring_;  // in registers, as in put_batch
     const u64 most_slots = std::max<u64>(1, ring.capacity / 4);
-    u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
+    u64 h = next_read();
     keep_distance(h, deadline);
     for (;;) {
         u64 p = h, bytes = 0;

@@ -546,6 +546,8 @@ private:
             }
         }
     }
+    // Where the next claim begins, unless another producer is faster.
+    u64 next_claim() const noexcept { return ring_.one_producer ? next_ : ring_.lines->write_position.value.load(std::memory_order_relaxed); }
     Outcome take_slowly(u64 n, Deadline deadline) noexcept;
     Outcome take_overwriting(u64 n, Deadline deadline) noexcept;
     u64 clear_place(u64 t, u64 n) noexcept;
@@ -642,10 +644,12 @@ private:
     u64 time_at(u64 position) const noexcept;    // of the push of what is held there; 0: no timestamps
     void note_delay(u64 position) noexcept;      // before what is held there is released
     const std::byte* held_data() const noexcept { return (copy_ ? copy_.get() : ring_.slot(held_.position)) + ring_.prefix; }
+    // Where the oldest message lies, unless another consumer is faster.
+    u64 next_read() const noexcept { return ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed); }
     // Takes the oldest message if it is there.
     bool read(Hold& held, Deadline deadline) noexcept {
         if (!fast_) [[unlikely]] return false;
-        u64 h = ring_.one_consumer ? next_ : ring_.lines->read_position.value.load(std::memory_order_relaxed);
+        u64 h = next_read();
         for (;;) {
             // h may be stale, then it is below ready_until_ too, and the CAS fails.
             if (static_cast<std::int64_t>(ready_until_ - h) <= 0 && !look_ahead(h, deadline)) return false;
