@@ -65,8 +65,10 @@ public:
                 return outcome;
             }
             if (&word() != &at) continue;  // what is waited for has changed
+            const auto asleep = Clock::now();
             woken = sleep(at, value);
             if (const Outcome outcome = look(!woken); outcome != pending_) {
+                if (core_.spin_ < longest_spin / 2 && Clock::now() - asleep < short_sleep) core_.spin_ = longest_spin;
                 woken_ = woken;
                 return outcome;
             }
@@ -126,6 +128,9 @@ private:
 
     // In polls: the longest spin is about what a sleep and a wake across cores cost, some 20 us.
     static constexpr u32 shortest_spin = 64, longest_spin = 1024;
+    // A sleep no longer than that was not worth it: the next spin is a long one. Else two who wake each other for
+    // every few messages of a small ring would both go on sleeping.
+    static constexpr std::chrono::microseconds short_sleep{30};
 
     Core& core_;
     Deadline deadline_;
