@@ -167,9 +167,15 @@ Outcome ProducerCore::take_slowly(u64 n, Deadline deadline) noexcept {
 
 // The whole of push, for every message and every ring.
 Outcome ProducerCore::push_slowly(Bytes message, Deadline deadline) noexcept {
-    Claim room = claim(message.size(), deadline);
-    if (room) Ring::copy_bytes(room.bytes().data(), message.data(), message.size());
-    return room.commit();
+    const u64 n = slots_for(message.size());
+    if (!take(n)) [[unlikely]] {
+        if (const Outcome outcome = take_slowly(n, deadline); outcome != Outcome::ok) return outcome;
+    }
+    const u64 position = position_;
+    std::byte* const at = ring_.slot(position);
+    Ring::copy_bytes(at + ring_.prefix, message.data(), message.size());
+    seal(position, at, message.size());
+    return publish(position);
 }
 
 // Into the claim at position_. The local copy of the ring stays in registers, which *this cannot: the
@@ -480,6 +486,23 @@ Outcome ConsumerCore::read_slowly(Deadline deadline) noexcept {
     }
     if (waited == Outcome::ended) wake_all(ring_.lines->room_wait);
     return waited;
+}
+
+Message ConsumerCore::pop_slowly(Deadline deadline) noexcept {
+    if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Message(outcome);
+    if (cursors_) return Message(this, held_data(), held_, Message::Held::at_cursor);
+    return Message(this, ring_.slot(held_.position) + ring_.prefix, held_, Message::Held::claimed);
+}
+
+Copied ConsumerCore::pop_slowly(std::span<std::byte> buffer, Deadline deadline) noexcept {
+    Message message = pop_slowly(deadline);
+    if (!message) return {message.outcome(), 0, 0, false};
+    Copied copied{Outcome::too_long, message.bytes().size(), message.position(), message.redelivered()};
+    if (copied.size <= buffer.size()) {
+        Ring::copy_bytes(buffer.data(), message.bytes().data(), copied.size);
+        copied.outcome = message.release();
+    }
+    return copied;
 }
 
 Batch ConsumerCore::pop_batch(std::size_t most, Deadline deadline) noexcept {

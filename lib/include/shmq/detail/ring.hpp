@@ -606,22 +606,24 @@ public:
     u64 pending() const noexcept { return ring_.broadcast ? ring_.pending_from(next_) : ring_.pending(); }
     Message pop(Deadline deadline) noexcept {
         Hold held;
-        if (!read(held, deadline)) [[unlikely]] {
-            if (const Outcome outcome = read_slowly(deadline); outcome != Outcome::ok) return Message(outcome);
-            held = held_;
-            if (cursors_) return Message(this, held_data(), held, Message::Held::at_cursor);
-        }
+        if (!read(held, deadline)) [[unlikely]] return pop_slowly(deadline);
         return Message(this, ring_.slot(held.position) + ring_.prefix, held, Message::Held::claimed);
     }
+    Message pop_slowly(Deadline deadline) noexcept;
     Batch pop_batch(std::size_t most, Deadline deadline) noexcept;
     Copied pop(std::span<std::byte> buffer, Deadline deadline) noexcept {
-        Message message = pop(deadline);
-        if (!message) [[unlikely]] return {message.outcome(), 0, 0, false};
-        Copied copied{Outcome::ok, message.bytes().size(), message.position(), message.redelivered()};
-        if (copied.size > buffer.size()) [[unlikely]] copied.outcome = Outcome::too_long;
-        else Ring::copy_bytes(buffer.data(), message.bytes().data(), copied.size), copied.outcome = message.release();
+        Hold held;
+        if (!read(held, deadline)) [[unlikely]] return pop_slowly(buffer, deadline);
+        Copied copied{Outcome::too_long, held.size, held.position, false};
+        if (held.size <= buffer.size()) [[likely]] {
+            Ring::copy_bytes(buffer.data(), ring_.slot(held.position) + ring_.prefix, held.size);
+            copied.outcome = release(held.position, held.size, held.slots);
+        } else {
+            hand_back();
+        }
         return copied;
     }
+    Copied pop_slowly(std::span<std::byte> buffer, Deadline deadline) noexcept;
 
     Outcome release(u64 position, u64 size, u64 slots) noexcept {
         if (ring_.timestamps) [[unlikely]] note_delay(position);
@@ -653,9 +655,12 @@ private:
         for (;;) {
             // h may be stale, then it is below ready_until_ too, and the CAS fails.
             if (static_cast<std::int64_t>(ready_until_ - h) <= 0 && !look_ahead(h, deadline)) return false;
-            const u64 size = ring_.length_at(h);
-            if (!ring_.bounded(size)) [[unlikely]] return false;  // stale h, or corrupt: look() tells
-            const u64 n = ring_.fixed ? 1 : ring_.slots_for(size);
+            u64 size = ring_.slot_size, n = 1;
+            if (!ring_.fixed) {
+                size = ring_.length_at(h);
+                if (!ring_.bounded(size)) [[unlikely]] return false;  // stale h, or corrupt: look() tells
+                n = ring_.slots_for(size);
+            }
             announce(h, n);
             if (ring_.one_consumer) {
                 ring_.lines->read_position.value.store(h + n, order::P5);
