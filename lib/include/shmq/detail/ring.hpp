@@ -590,8 +590,8 @@ private:
     Outcome wake_slowly() noexcept;
 
     u64 position_ = 0;  // of the current claim
-    u64 next_ = 0;      // one producer: write_position
     u64 limit_ = 0;
+    u64 next_ = 0;      // one producer: write_position; not beside position_: stored as one vector, both would come late
     u64 messages_ = 0, bytes_ = 0;
     bool special_;      // stamp() has something to do
     u64 ordinal_ = 0, retire_to_ = 0, clear_until_ = 0;  // overwrite: of the claim; free_position after it; as limit_
@@ -625,7 +625,7 @@ public:
     }
     Copied pop_slowly(std::span<std::byte> buffer, Deadline deadline) noexcept;
 
-    Outcome release(u64 position, u64 size, u64 slots) noexcept {
+    [[gnu::always_inline]] Outcome release(u64 position, u64 size, u64 slots) noexcept {
         if (ring_.timestamps) [[unlikely]] note_delay(position);
         commit(position, slots);
         count(1, size);
