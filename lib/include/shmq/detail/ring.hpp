@@ -820,7 +820,8 @@ inline void Message::hand_back() noexcept {
 inline void Batch::hand_back() noexcept {
     if (core_) [[unlikely]] std::exchange(core_, nullptr)->hand_back();
 }
-inline void Batch::iterator::load() noexcept {
+// Always inline, and so is release(): else what a loop knows about its message lies in memory.
+[[gnu::always_inline]] inline void Batch::iterator::load() noexcept {
     if (!core_ || (position_ = core_->first_held(position_, end_)) == end_) return;
     const auto& ring = core_->ring();
     // Bounded once more: a hostile peer may have changed it since the batch was claimed.
