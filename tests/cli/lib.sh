@@ -19,6 +19,7 @@ unset SHMQ_RING
 exec </dev/null
 
 : "${SHMQ_BIN:?must name the directory of the commands}"
+SHMQ_BIN=$(realpath -e -- "$SHMQ_BIN") || exit 1  # the tests go elsewhere
 PATH=$SHMQ_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 needed="shmq-create shmq-push shmq-pop shmq-stat shmq-unlink jq cmp sha256sum timeout perl ${NEEDED:-}"
 for tool in $needed; do
