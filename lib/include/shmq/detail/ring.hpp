@@ -609,8 +609,8 @@ public:
         if (!read(held, deadline)) [[unlikely]] return pop_slowly(deadline);
         return Message(this, ring_.slot(held.position) + ring_.prefix, held, Message::Held::claimed);
     }
-    Message pop_slowly(Deadline deadline) noexcept;
     Batch pop_batch(std::size_t most, Deadline deadline) noexcept;
+    // Not by way of a Message: putting that into memory and taking it apart again took as long as all the rest.
     Copied pop(std::span<std::byte> buffer, Deadline deadline) noexcept {
         Hold held;
         if (!read(held, deadline)) [[unlikely]] return pop_slowly(buffer, deadline);
@@ -623,7 +623,6 @@ public:
         }
         return copied;
     }
-    Copied pop_slowly(std::span<std::byte> buffer, Deadline deadline) noexcept;
 
     [[gnu::always_inline]] Outcome release(u64 position, u64 size, u64 slots) noexcept {
         if (ring_.timestamps) [[unlikely]] note_delay(position);
@@ -731,6 +730,8 @@ private:
     }
     Outcome wake_slowly() noexcept;
     Outcome read_slowly(Deadline deadline) noexcept;
+    Message pop_slowly(Deadline deadline) noexcept;
+    Copied pop_slowly(std::span<std::byte> buffer, Deadline deadline) noexcept;
     Outcome look(bool thorough) noexcept;
     Outcome look_at_read_position() noexcept;
 
